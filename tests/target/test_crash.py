@@ -1,0 +1,348 @@
+"""Every step of the commit protocol, broken: what leaves, what stays, how the next run makes it whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from target_hashfs import sync
+from tests.target.helpers import (
+    MEMORY,
+    Json,
+    a_record,
+    archive,
+    archive_here,
+    archive_slowly,
+    archive_watched,
+    check_covered,
+    everything,
+    journal,
+    record_line,
+    schema_line,
+    state_line,
+    stream_of,
+    tree,
+    uid,
+)
+
+CALLS = [
+    *(
+        (os, name)
+        for name in ("open", "write", "link", "unlink", "rename", "fsync", "fdatasync", "ftruncate", "mkdir")
+    ),
+    (sync, "syncfs"),
+]
+LINES = [
+    *stream_of(3),
+    record_line(1, date="2026-02-05T10:30:45+00:00", subject="variant"),
+    record_line(7),
+    state_line(7),
+]
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory in memory where there is one: hundreds of runs, and none needs a disk."""
+    monkeypatch.setattr(sync, "syncfs_works", lambda _descriptor: True)
+    monkeypatch.setattr(sync, "syncfs", lambda _descriptor: None)
+    if MEMORY is None:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
+        yield Path(directory)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@contextmanager
+def breaking_at(number: int, break_: Callable[..., None]) -> Iterator[list[str]]:
+    """Count the system calls that change something and break the one with *number*; yield those made."""
+    made: list[str] = []
+
+    def breakable(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            made.append(name)
+            if len(made) >= number and (len(made) == number or break_ is kill):
+                break_(name, *args)
+            return real(*args, **options)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in CALLS:
+            patch.setattr(module, name, breakable(name, getattr(module, name)))
+        yield made
+
+
+REAL_WRITE = os.write
+
+
+def kill(name: str, *args: Any) -> None:
+    """Die, half-way through a write."""
+    if name == "write":
+        REAL_WRITE(args[0], bytes(args[1])[: len(args[1]) // 2])
+    raise Killed
+
+
+def fail(name: str, *_args: Any) -> None:
+    """Answer as a broken disk does."""
+    raise OSError(5, "Input/output error")
+
+
+def prepare(path: Path) -> None:
+    """An archive with a message, something in the way of another, and a stray .eml."""
+    assert 0 == archive_here(path, [schema_line(), record_line(9), state_line(9)]).code
+    victim = next(name for name in tree_after(path) if name.endswith(".json"))
+    (path / victim).parent.mkdir(parents=True, exist_ok=True)
+    (path / victim).write_bytes(b"")
+
+
+def tree_after(path: Path) -> dict[str, bytes]:
+    """What an undisturbed run makes of *path*."""
+    copy = path.parent / "copy"
+    shutil.copytree(path, copy)
+    archive_here(copy, LINES)
+    made = {name: content for name, content in tree(copy).items() if not (path / name).exists()}
+    shutil.rmtree(copy)
+    return made
+
+
+def no_litter(path: Path) -> None:
+    names = set(everything(path))
+    assert not [name for name in names if name.endswith((".tmp", ".intent"))]
+
+
+def undisturbed(tmp_path: Path) -> dict[str, bytes]:
+    path = tmp_path / "undisturbed"
+    prepare(path)
+    assert 0 == archive_here(path, LINES).code
+    return tree(path)
+
+
+def calls_of(tmp_path: Path, **config: Any) -> list[str]:
+    """The calls of an undisturbed run."""
+    path = tmp_path / "counting"
+    prepare(path)
+    with breaking_at(10**9, fail) as made:
+        archive_here(path, LINES, **config)
+    return made
+
+
+def count_calls(tmp_path: Path, **config: Any) -> int:
+    return len(calls_of(tmp_path, **config))
+
+
+@pytest.mark.parametrize("config", [{}, {"durability": "syncfs"}, {"commit_messages": 2}], ids=str)
+def test_killed_at_every_call(memory: Path, config: Json) -> None:
+    """Wherever the run dies, half-written writes included: one more run makes tree and journal whole.
+
+    And every state that left before is covered by what is there.
+    """
+    expected = undisturbed(memory)
+    calls = count_calls(memory, **config)
+    assert calls > 50
+    for number in range(1, calls + 1):
+        path = memory / str(number)
+        prepare(path)
+        states: list[tuple[Json, int]] = []
+        with breaking_at(number, kill) as made, pytest.raises(Killed):
+            states += archive_watched(path, LINES, **config)
+        before = tree(path)
+        result = archive_here(path, LINES, **config)
+        where = f"call {number}: {made[-1]}"
+        assert (0, 7) == (result.code, uid(result.states[-1])), where
+        assert expected == tree(path), where
+        # What was visible under its final name is still there, whole.
+        assert {
+            name: text for name, text in before.items() if text and not name.endswith(".tmp")
+        }.items() <= tree(path).items(), where
+        check_covered(path)
+        moved = [entry["path"] for entry in journal(path) if entry["event"] == "quarantined"]
+        assert {name for name in everything(path) if name.startswith("_quarantine")} == set(moved), where
+        assert 1 == len(moved), where
+        no_litter(path)
+        shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("config", [{}, {"durability": "syncfs"}], ids=str)
+def test_error_at_every_call(memory: Path, config: Json) -> None:
+    """Whichever call fails: exit 1, no state, a message for people; one more run makes everything whole."""
+    expected = undisturbed(memory)
+    for number in range(1, count_calls(memory, **config) + 1):
+        path = memory / str(number)
+        prepare(path)
+        with breaking_at(number, fail) as made:
+            result = archive_here(path, LINES, **config)
+        where = f"call {number}: {made[number - 1]}"
+        if result.code == 0:
+            # Cleaning up after the last state left: the one place where an error is too late to matter.
+            raise AssertionError(where)
+        assert "input/output error" in result.log or "Input/output error" in result.log, where
+        assert result.states in ([], [state for state in result.states if uid(state) == 7]), where
+        if result.states:
+            assert expected == tree(path), where
+        assert 0 == archive_here(path, LINES, **config).code, where
+        assert expected == tree(path), where
+        check_covered(path)
+        no_litter(path)
+        shutil.rmtree(path)
+
+
+def test_temporaries_of_a_torn_intent_are_found(tmp_path: Path) -> None:
+    """When nobody can say what a dead run was about, its temporary files are searched for."""
+    path = tmp_path / "archive"
+    prepare(path)
+    litter = path / "gmail/2026/06/.0123456789abcdef.json.1a2b3c4d.tmp"
+    litter.write_text("half")
+    other = path / "gmail/2026/06/.somebody-elses.tmp"
+    other.write_text("not ours")
+    (path / "_journal/live-poll.intent").write_text("{")
+    assert 0 == archive_here(path, LINES).code
+    assert not litter.exists()
+    assert other.exists()
+
+
+def test_eml_without_its_json_is_completed(tmp_path: Path) -> None:
+    """A run that died between the two links: the next one links the .json, even if the tap has nothing."""
+    path = tmp_path / "archive"
+    links = []
+
+    def once(name: str, *_args: Any) -> None:
+        links.append(name)
+
+    with breaking_at(10**9, once) as made:
+        archive_here(tmp_path / "counting", [schema_line(), record_line(1), state_line(1)])
+    second = [index for index, name in enumerate(made, 1) if name == "link"][1]
+    with breaking_at(second, kill), pytest.raises(Killed):
+        archive_here(path, [schema_line(), record_line(1), state_line(1)])
+    assert [".eml"] == [Path(name).suffix for name in tree(path) if not name.endswith(".tmp")]
+    assert 0 == archive_here(path, [schema_line()]).code
+    assert {".eml", ".json"} == {Path(name).suffix for name in tree(path)}
+    assert ["recovered", "commit"] == [entry["event"] for entry in journal(path)]
+    assert a_record(1)["source"] == journal(path)[0]["source"]
+    check_covered(path)
+
+
+def test_another_journal_is_recovered_too(tmp_path: Path) -> None:
+    """Whoever comes next completes what a dead run left, in that run's journal."""
+    path = tmp_path / "archive"
+    prepare(path)
+    with breaking_at(count_calls(tmp_path) - 20, kill), pytest.raises(Killed):
+        archive_here(path, LINES, journal="import")
+    assert 0 == archive_here(path, [schema_line(), record_line(9)]).code
+    assert {"recovered"} <= {entry["event"] for entry in journal(path, "import")}
+    assert not list(path.rglob("*.tmp"))
+
+
+def test_death_of_another_run_is_noticed_under_way(tmp_path: Path) -> None:
+    """A long run completes, before its next commit, what another one left in the same journal."""
+    path = tmp_path / "archive"
+    prepare(path)
+    last_link = max(index for index, name in enumerate(calls_of(tmp_path), 1) if name == "link")
+
+    def lines() -> Iterator[Json]:
+        yield from (schema_line(), record_line(20), state_line(20))
+        with breaking_at(last_link + 1, kill), pytest.raises(Killed):
+            archive_here(path, LINES)
+        yield record_line(21)
+        yield state_line(21)
+
+    result = archive_slowly(path, lines(), commit_seconds=0)
+    assert (0, 21) == (result.code, uid(result.states[-1]))
+    assert "recovered" in {entry["event"] for entry in journal(path)}
+    check_covered(path)
+    no_litter(path)
+
+
+# The same with real processes and real signals.
+
+
+def strace() -> str:
+    found = shutil.which("strace")
+    if (
+        found
+        and subprocess.run(
+            [found, "-qq", "-e", "trace=none", "true"], check=False, capture_output=True
+        ).returncode
+        == 0
+    ):
+        return found
+    if os.environ.get("CI"):
+        pytest.fail("strace is missing or may not trace here, and CI promised it")
+    pytest.skip("strace is missing or may not trace here")
+
+
+def injecting(call: str, what: str) -> tuple[str, ...]:
+    """The prefix of a command whose nth *call* is disturbed."""
+    return (strace(), "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{what}")
+
+
+KILLS = [
+    ("fdatasync", 1),  # of the intent
+    ("fsync", 4),
+    ("linkat", 1),
+    ("linkat", 2),
+    ("linkat", 8),
+    ("unlinkat", 3),
+    ("fdatasync", 2),  # of the journal
+    ("rename,renameat", 1),
+]
+
+
+@pytest.mark.parametrize(("call", "number"), KILLS)
+def test_killed_for_real(tmp_path: Path, call: str, number: int) -> None:
+    """kill -9 at a system call: no state is out, and a restart gives the archive of an undisturbed run."""
+    path = tmp_path / "archive"
+    lines = stream_of(6, state_every=6)
+    result = archive(path, tmp_path, lines, prefix=injecting(call, f"signal=SIGKILL:when={number}"))
+    assert (-9, []) == (result.code, result.states) or (137, []) == (result.code, result.states)
+    again = archive_here(path, lines)
+    assert (0, [6]) == (again.code, [uid(state) for state in again.states])
+    archive_here(tmp_path / "other", lines)
+    assert tree(tmp_path / "other") == tree(path)
+    check_covered(path)
+    no_litter(path)
+
+
+ERRORS = [
+    ("fsync", "EIO", 3),
+    ("fdatasync", "EIO", 1),
+    ("fdatasync", "ENOSPC", 2),
+    ("linkat", "ENOSPC", 2),
+    ("syncfs", "EIO", 1),
+    ("write", "EDQUOT", 3),
+    ("mkdirat", "EROFS", 2),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "number"), ERRORS)
+def test_errors_for_real(tmp_path: Path, call: str, error: str, number: int) -> None:
+    """A disk that refuses a call: exit 1, no state, one line without a traceback; then it heals."""
+    path = tmp_path / "archive"
+    lines = stream_of(6, state_every=6)
+    config: Json = {"durability": "syncfs"} if call == "syncfs" else {}
+    if call == "syncfs" and not sync.syncfs_works(os.open(tmp_path, os.O_RDONLY)):
+        pytest.skip("this file system has no syncfs that reports errors")
+    prefix = injecting(call, f"error={error}:when={number}+")
+    if call == "write":  # the log is written too: only from the intent on
+        prefix = injecting(call, f"error={error}:when=20+")
+        lines = stream_of(40, state_every=40)
+    result = archive(path, tmp_path, lines, prefix=prefix, **config)
+    assert (1, []) == (result.code, result.states)
+    if call != "write":
+        assert "Traceback" not in result.log
+        assert "No STATE was emitted" in result.log
+    again = archive_here(path, lines)
+    assert 0 == again.code
+    check_covered(path)
+    no_litter(path)
