@@ -1,0 +1,103 @@
+"""Charset names seen in mail and the Python codec that reads them: an allow-list.
+
+`codecs.lookup` never sees what a message says: it knows `hex`, `rot13`, `unicode_escape` and
+`punycode` (ten seconds of CPU for 320 kB), none of which is a charset. The names are those of the
+WHATWG Encoding standard plus what mail has besides (UTF-7, DOS code pages, ISO-2022 and HZ).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+CP1252 = "cp1252"
+"""Not the codec of that name but `charsets.decode_cp1252`, which has no holes."""
+
+ASCII = "us-ascii"
+
+# Codec -> names, compared without case and punctuation: `ISO_8859-1` and `iso8859-1` are one name.
+_NAMES = {
+    ASCII: "usascii ascii ansix341968 ansix341986 iso646us iso646irv1991 isoir6 cp367 ibm367 us 646 7bit "
+    "plain",
+    CP1252: "iso88591 latin1 l1 iso885911987 isoir100 cp819 ibm819 windows1252 cp1252 xcp1252 ansi1252 "
+    "win1252 xansi ansi 1252 ms1252 windows28591",
+    "utf-8": "utf8 unicode11utf8 unicode20utf8 xunicode20utf8 utf8mb4 cp65001 65001 utf8n",
+    "utf-7": "utf7 unicode11utf7 unicode20utf7 xunicode20utf7 cp65000",
+    "utf-16": "utf16 ucs2 unicode iso10646ucs2 csunicode",
+    "utf-16-le": "utf16le ucs2le unicodefeff",
+    "utf-16-be": "utf16be ucs2be unicodefffe",
+    "utf-32": "utf32 ucs4 iso10646ucs4",
+    "utf-32-le": "utf32le",
+    "utf-32-be": "utf32be",
+    # gb2312 and gbk mail holds characters of their superset; Outlook writes euro signs into gb2312.
+    "gb18030": "gb18030 gbk xgbk gb2312 gb231280 xgb2312 chinese csgb2312 csiso58gb231280 isoir58 euccn "
+    "eucgb2312cn cp936 ms936 windows936 gb hzgb gbk2312",
+    "hz": "hzgb2312 hz",
+    "big5hkscs": "big5 big5hkscs cnbig5 csbig5 xxbig5 big5eten cp950 ms950 windows950 big5tw",
+    "cp932": "shiftjis sjis xsjis shiftjisms mskanji cp932 ms932 windows31j windows932 csshiftjis xmscp932",
+    "euc_jp": "eucjp xeucjp cseucpkdfmtjapanese ujis",
+    "iso2022_jp_2": "iso2022jp csiso2022jp iso2022jp2 iso2022jp1 iso2022jpms cp50220 cp50221 cp50222 jis",
+    "iso2022_jp_2004": "iso2022jp2004 iso2022jp3",
+    "cp949": "euckr kscs56011987 ksc56011987 ksc56011989 ksc5601 kscs5601 korean cseuckr isoir149 cp949 "
+    "ms949 windows949 ks56011987 uhc cp51949",
+    "johab": "johab cp1361",
+    "iso2022_kr": "iso2022kr csiso2022kr",
+    "cp874": "tis620 iso885911 windows874 dos874 cp874 ibm874 tis6202533 thai",
+    "cp1250": "windows1250 cp1250 xcp1250 win1250 1250",
+    "cp1251": "windows1251 cp1251 xcp1251 win1251 1251 cp1251windows ansi1251",
+    "cp1253": "windows1253 cp1253 xcp1253 win1253",
+    "cp1254": "windows1254 cp1254 xcp1254 iso88599 latin5 l5 iso885991989 isoir148 csisolatin5 win1254",
+    "cp1255": "windows1255 cp1255 xcp1255 win1255",
+    "cp1256": "windows1256 cp1256 xcp1256 win1256",
+    "cp1257": "windows1257 cp1257 xcp1257 win1257",
+    "cp1258": "windows1258 cp1258 xcp1258 win1258",
+    "iso8859-2": "iso88592 latin2 l2 iso885921987 isoir101 csisolatin2",
+    "iso8859-3": "iso88593 latin3 l3 iso885931988 isoir109 csisolatin3",
+    "iso8859-4": "iso88594 latin4 l4 iso885941988 isoir110 csisolatin4",
+    "iso8859-5": "iso88595 cyrillic iso885951988 isoir144 csisolatincyrillic",
+    "iso8859-6": "iso88596 iso88596e iso88596i arabic asmo708 ecma114 isoir127 csisolatinarabic iso885961987",
+    "iso8859-7": "iso88597 greek greek8 ecma118 elot928 isoir126 suneugreek csisolatingreek iso885971987",
+    "iso8859-8": "iso88598 iso88598e iso88598i logical visual hebrew isoir138 csisolatinhebrew iso885981988",
+    "iso8859-10": "iso885910 latin6 l6 isoir157 csisolatin6 iso8859101992",
+    "iso8859-13": "iso885913 latin7 l7",
+    "iso8859-14": "iso885914 latin8 l8 isoceltic isoir199",
+    "iso8859-15": "iso885915 latin9 l9 csisolatin9 latin0",
+    "iso8859-16": "iso885916 latin10 l10 isoir226",
+    "koi8-r": "koi8r koi8 koi cskoi8r",
+    "koi8-u": "koi8u koi8ru",
+    "koi8-t": "koi8t",
+    "mac_roman": "macintosh mac xmacroman csmacintosh macroman xmac",
+    "mac_cyrillic": "xmaccyrillic xmacukrainian maccyrillic",
+    "mac_greek": "xmacgreek macgreek",
+    "mac_turkish": "xmacturkish macturkish",
+    "mac_iceland": "xmacicelandic maciceland",
+    "mac_latin2": "xmacce xmaccentraleurroman maccentraleurope maclatin2",
+    "ptcp154": "ptcp154 csptcp154 cp154",
+    "kz1048": "kz1048 strk10482002 rk1048",
+}
+# The DOS code pages all have the same three spellings.
+_DOS = "437 737 775 850 852 855 857 858 860 861 862 863 864 865 866 869 1125"
+
+_CODECS = {name: codec for codec, names in _NAMES.items() for name in names.split()}
+_CODECS |= {
+    f"{spelling}{page}": f"cp{page}" for page in _DOS.split() for spelling in ("cp", "ibm", "", "dos", "oem")
+}
+
+_PUNCTUATION = re.compile(r"[^a-z0-9]+")
+LONGEST_NAME_CHARS = 64  # the longest name above has 28; anything beyond is no charset
+
+
+@lru_cache(maxsize=1024)
+def _codec_of(name: str) -> str | None:
+    squashed = _PUNCTUATION.sub("", name.lower())
+    # `charset="charset=utf-8"`: generated by templates that quote the parameter twice.
+    return _CODECS.get(squashed) or _CODECS.get(squashed.removeprefix("charset"))
+
+
+def codec_of(name: str) -> str | None:
+    """Return the codec for a charset name as a message spells it, None when it is no known charset.
+
+    >>> codec_of("ISO_8859-1:1987"), codec_of("x-gbk"), codec_of("punycode")
+    ('cp1252', 'gb18030', None)
+    """
+    return _codec_of(name) if len(name) <= LONGEST_NAME_CHARS else None
