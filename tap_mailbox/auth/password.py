@@ -1,0 +1,94 @@
+"""Passwords: from the configuration, from a command, or from a credential file of the legacy system."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tap_mailbox.errors import CredentialError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tap_mailbox.config import AuthMethod
+
+COMMAND_TIMEOUT_SECONDS = 60
+"""A password manager may ask a person, but a scheduled run must not hang for ever."""
+_APP_PASSWORD = re.compile(r"[A-Za-z0-9]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCredential:
+    """A user name and its password, for LOGIN or SASL PLAIN (RFC 4616)."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def password_credential(method: AuthMethod, *, email: str | None) -> PasswordCredential:
+    """Return the user name and password of a `password` method.
+
+    The user name is the method's own, else the credential file's email, else the account's.
+
+    Raises:
+        CredentialError: the file or the command gives no password; the text never quotes one.
+    """
+    known_as = email
+    if method.credential_file is not None:
+        file_email, password = _from_file(method.credential_file)
+        known_as = file_email or email
+    elif method.password_command is not None:
+        password = _from_command(method.password_command)
+    else:
+        password = method.password or ""
+    username = method.username or known_as
+    if not username:
+        raise CredentialError("no user name: set email on the account or username on the method")
+    if any(char in username + password for char in "\r\n\0"):
+        raise CredentialError("user name or password holds a line break or NUL, which IMAP cannot carry")
+    return PasswordCredential(username, password)
+
+
+def _from_file(path: Path) -> tuple[str | None, str]:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CredentialError(f"credential file {path} cannot be read ({error.strerror})") from None
+    except ValueError:
+        # Not `from error`: a JSON error carries the document, and this one holds a password.
+        raise CredentialError(
+            f'credential file {path} is not JSON; expected {{"email": …, "password": …}}'
+        ) from None
+    password = fields.get("password") if isinstance(fields, dict) else None
+    if not isinstance(password, str) or not password:
+        raise CredentialError(
+            f'credential file {path} has no "password" text; expected {{"email": …, "password": …}}'
+        )
+    # Providers show an app password in groups of four; the spaces are no part of it.
+    bare = password.replace(" ", "")
+    email = fields.get("email")
+    return email if isinstance(email, str) else None, bare if _APP_PASSWORD.fullmatch(bare) else password
+
+
+def _from_command(command: tuple[str, ...]) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603  # the operator's own command, no shell
+            command,
+            capture_output=True,
+            check=False,
+            timeout=COMMAND_TIMEOUT_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = getattr(error, "strerror", None) or f"no answer within {COMMAND_TIMEOUT_SECONDS} s"
+        raise CredentialError(f"password_command {command[0]} failed: {reason}") from None
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    if done.returncode or not lines or not lines[0]:
+        raise CredentialError(
+            f"password_command {command[0]} gave no password (exit code {done.returncode}); "
+            "its first line of output must be the password"
+        )
+    return lines[0]

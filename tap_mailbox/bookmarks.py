@@ -1,0 +1,135 @@
+"""Bookmarks: what the Singer state says of an IMAP account, checked, changed in place, safe to edit by hand.
+
+The state is a dictionary keyed by account and folder, not SDK partitions (docs/adr/0001-state-dictionary.md).
+Keys the tap does not know are kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tap_mailbox.errors import StateError
+
+
+def account_state(state: dict[str, Any], stream: str, account: str) -> dict[str, Any]:
+    """Return the account's dictionary within the Singer state, created if it is missing.
+
+    Raises:
+        StateError: something on the way there is no object.
+    """
+    node, path = state, "state"
+    for key in ("bookmarks", stream, "accounts", account):
+        path += f".{key}"
+        # A null where an object belongs is what a hand-edited "delete this" leaves behind.
+        if node.get(key) is None:
+            node[key] = {}
+        node = node[key]
+        if not isinstance(node, dict):
+            raise StateError(f"{path} must be an object, found {type(node).__name__}; see docs/state.md")
+    return node
+
+
+def check_state(state: object) -> dict[str, Any]:
+    """Return *state* if it has the shape of a Singer state the tap can go on from.
+
+    Raises:
+        StateError: naming the place and what was expected there.
+    """
+    if not isinstance(state, dict):
+        raise StateError(f"the state must be an object, found {type(state).__name__}")
+    bookmarks = state.get("bookmarks")
+    if not isinstance(bookmarks, dict | None):
+        raise StateError(f"state.bookmarks must be an object, found {type(bookmarks).__name__}")
+    for stream in ("imap_messages", "graph_messages", "file_messages"):
+        entry = (bookmarks or {}).get(stream)
+        accounts = entry.get("accounts") if isinstance(entry, dict) else entry
+        if not isinstance(accounts, dict | None):
+            raise StateError(
+                f"state.bookmarks.{stream}.accounts must be an object, found {type(accounts).__name__}"
+            )
+        for account in accounts or {}:
+            entry = account_state(state, stream, account)
+            paths = entry.get("paths")
+            if not isinstance(paths, dict | None):
+                place = f"state.bookmarks.{stream}.accounts.{account}.paths"
+                raise StateError(f"{place} must be an object, found {type(paths).__name__}")
+            if stream == "imap_messages":
+                folders = entry.get("folders")
+                if not isinstance(folders, dict | None):
+                    raise StateError(f"{_place(account)} must be an object, found {type(folders).__name__}")
+                for folder, bookmark in (folders or {}).items():
+                    _check_folder(account, folder, bookmark)
+    return state
+
+
+class FolderBookmark:
+    """How far one IMAP folder was read; a view on its dictionary in the state.
+
+    `uidvalidity` is None for an entry that does not know it yet (the legacy state): the first run adopts
+    the server's. `last_uid` is 0 where nothing was read.
+    """
+
+    def __init__(self, folders: dict[str, Any], folder: str) -> None:
+        self._entry: dict[str, Any] = folders[folder] if isinstance(folders.get(folder), dict) else {}
+        self._folders, self._folder = folders, folder
+
+    @property
+    def uidvalidity(self) -> int | None:
+        """The UIDVALIDITY (RFC 3501, section 2.3.1.1) under which the UIDs below were seen."""
+        value: int | None = self._entry.get("uidvalidity")
+        return value
+
+    @property
+    def last_uid(self) -> int:
+        """Every message up to this UID was handed over, is pending, or is no more."""
+        return self._entry.get("last_uid") or 0
+
+    @property
+    def pending(self) -> list[int]:
+        """UIDs that the server refused to give, ascending; tried first in every run."""
+        return sorted(set(self._entry.get("pending") or []))
+
+    def begin(self, uidvalidity: int) -> None:
+        """Go on under *uidvalidity*; a changed one starts the folder anew (its UIDs mean other messages)."""
+        if self.uidvalidity not in (None, uidvalidity):
+            self._entry.update(last_uid=0, pending=[])
+        self._entry["uidvalidity"] = uidvalidity
+        self._entry["last_uid"] = self.last_uid
+        self._entry["pending"] = self.pending
+        self._folders[self._folder] = self._entry
+
+    def pass_uid(self, uid: int) -> None:
+        """Everything up to *uid* is done with: handed over, pending or vanished."""
+        self._entry["last_uid"] = max(self.last_uid, uid)
+
+    def refuse(self, uid: int) -> None:
+        """Remember *uid* as refused, before any bookmark passes it."""
+        self._entry["pending"] = sorted({*self.pending, uid})
+
+    def resolve(self, uid: int) -> None:
+        """Forget a pending *uid*: it was handed over, or is no more."""
+        self._entry["pending"] = [each for each in self.pending if each != uid]
+
+
+def _check_folder(account: str, folder: str, bookmark: object) -> None:
+    place = f"{_place(account)}[{folder!r}]"
+    if bookmark is None:
+        return
+    if not isinstance(bookmark, dict):
+        raise StateError(
+            f"{place} must be an object, found {type(bookmark).__name__}; delete it to read from the start"
+        )
+    for key in ("uidvalidity", "last_uid"):
+        if not _is_uid(bookmark.get(key, 0)) and bookmark.get(key) is not None:
+            raise StateError(f"{place}.{key} must be a whole number from 0 to 4294967295")
+    pending = bookmark.get("pending")
+    if pending is not None and not (isinstance(pending, list) and all(map(_is_uid, pending))):
+        raise StateError(f"{place}.pending must be a list of UIDs")
+
+
+def _is_uid(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32
+
+
+def _place(account: str) -> str:
+    return f"state.bookmarks.imap_messages.accounts.{account}.folders"

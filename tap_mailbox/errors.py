@@ -1,0 +1,46 @@
+"""Everything that can go wrong in the tap; the class says what the caller should do.
+
+TapError
+├── ConfigError            nothing can start: tell the user, exit 1
+├── StateError             nothing can start: the state file is not what the tap writes, exit 1
+└── AccountError           this account ends here, the others go on, exit 3
+    ├── CredentialError    the credential is missing, broken or refused: never retried (lock-outs)
+    ├── PoliteStop         the server asked us to go away: stop without a retry
+    └── Unavailable        the server or the line failed: retried with back-off, then the account ends
+
+Stopped                    a signal asked the run to end; not an error and not a TapError
+"""
+
+from __future__ import annotations
+
+
+class TapError(Exception):
+    """Base of all errors of the tap; its text is one line for people."""
+
+
+class ConfigError(TapError):
+    """The configuration cannot be used; the text names the account and the key, never a value."""
+
+
+class StateError(TapError):
+    """The state cannot be used; the text names the place in it and what was expected there."""
+
+
+class AccountError(TapError):
+    """One account cannot be read (further); what was read before keeps its bookmark."""
+
+
+class CredentialError(AccountError):
+    """A credential is missing, unreadable or refused by the server."""
+
+
+class PoliteStop(AccountError):
+    """The server limits us ([OVERQUOTA], [THROTTLED], Retry-After): come back with the next run."""
+
+
+class Unavailable(AccountError):
+    """The server could not be reached or the connection broke; a new connection may help."""
+
+
+class Stopped(BaseException):
+    """A signal asked the run to end. Not an `Exception`, so that no recovery path swallows it."""

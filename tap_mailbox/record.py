@@ -1,0 +1,173 @@
+"""A message as found → the record as schemas/message.json describes it; pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tap_mailbox.message import JsonMessage, RawMessage
+from tap_mailbox.mime import Limits, parse_message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_mailbox.config import Account
+    from tap_mailbox.message import Seen
+    from tap_mailbox.mime import ParsedMessage
+
+NO_DATE = "1970-01-01T00:00:00+00:00"
+"""For a message that neither its fields nor its source date: the archive needs a month to put it in."""
+NO_OCTETS = "no-octets"
+"""Defect of a message that an older archiver kept as JSON fields only."""
+_DEFAULT_LIMITS = Limits()
+# What we wrote ourselves to carry JSON fields through the parser is no defect of the message.
+_ARTEFACTS = frozenset({"undeclared-8bit-header"})
+_FIELDS = {
+    "message_id": "Message-ID",
+    "date": "Date",
+    "from": "From",
+    "to": "To",
+    "cc": "Cc",
+    "subject": "Subject",
+}
+
+
+def build_record(
+    message: RawMessage | JsonMessage,
+    account: Account,
+    *,
+    with_raw: bool,
+    fetched_at: datetime,
+    limits: Limits = _DEFAULT_LIMITS,
+) -> dict[str, Any]:
+    """Return the record of one message; never raises, whatever the message holds.
+
+    *with_raw* False leaves out the octets: encoding them costs, and the stream would drop them again.
+    """
+    octets = message.octets if isinstance(message, RawMessage) else _as_mime(message.fields)
+    parsed = parse_message(octets, internal_date=message.seen.internal_date, limits=limits)
+    known = isinstance(message, RawMessage)
+    defects = (
+        parsed.defects if known else (NO_OCTETS, *(each for each in parsed.defects if each not in _ARTEFACTS))
+    )
+    date = parsed.date or NO_DATE
+    record: dict[str, Any] = {
+        "account": account.name,
+        "email": account.email,
+        "message_id": parsed.message_id,
+        "message_hash": hashlib.sha256(parsed.message_id.encode()).hexdigest()[:16],
+        "content_hash": "",
+        "date": date,
+        "date_source": parsed.date_source,
+        "year_month": f"{date[:4]}/{date[5:7]}",
+        "subject": parsed.subject,
+        "from": parsed.from_,
+        "to": parsed.to,
+        "cc": parsed.cc,
+        "bcc": parsed.bcc,
+        "reply_to": parsed.reply_to,
+        "addresses": [{"role": a.role, "name": a.name, "address": a.address} for a in parsed.addresses],
+        "in_reply_to": parsed.in_reply_to,
+        "references": list(parsed.references),
+        "body_text": parsed.body_text,
+        "body_text_source": parsed.body_text_source,
+        "body_html": parsed.body_html,
+        "attachments": _attachments(parsed),
+        "headers": [{"name": name, "value": value} for name, value in parsed.headers] if known else [],
+        "size": len(octets) if known else None,
+        "raw_sha256": hashlib.sha256(octets).hexdigest() if known else None,
+        "defects": [str(each) for each in defects],
+        "raw": base64.b64encode(octets).decode() if known and with_raw else None,
+        "source": _source(message.seen, fetched_at),
+    }
+    record["content_hash"] = content_hash(record)
+    return record
+
+
+def content_hash(record: Mapping[str, Any]) -> str:
+    """Return the SHA-256 hex of what the message says, as DESIGN.md section 4 defines it."""
+    identity = [
+        *(record[key] for key in ("message_id", "date", "from", "to", "cc", "bcc", "subject")),
+        record["body_text"] if record["body_text_source"] == "text" else None,
+        record["body_html"],
+        [[each["filename"], each["content_type"], each["sha256"]] for each in record["attachments"]],
+    ]
+    return hashlib.sha256(
+        json.dumps(identity, ensure_ascii=False, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    """Return a moment as records have it, `2026-06-05T10:30:45+00:00`."""
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _attachments(parsed: ParsedMessage) -> list[dict[str, Any]]:
+    return [
+        {
+            "part": each.part,
+            "filename": each.filename,
+            "content_type": each.content_type,
+            "disposition": each.disposition,
+            "content_id": each.content_id,
+            "size": each.size,
+            "sha256": each.sha256,
+        }
+        for each in parsed.attachments
+    ]
+
+
+def _source(seen: Seen, fetched_at: datetime) -> dict[str, Any]:
+    return {
+        "protocol": seen.protocol,
+        "folder": _clean(seen.folder),
+        "uid": seen.uid,
+        "uidvalidity": seen.uidvalidity,
+        "flags": None if seen.flags is None else [_clean(each) for each in seen.flags],
+        "labels": None if seen.labels is None else [_clean(each) for each in seen.labels],
+        "internal_date": utc_text(seen.internal_date),
+        "graph_id": seen.graph_id,
+        "gmail_msgid": seen.gmail_msgid,
+        "gmail_thrid": seen.gmail_thrid,
+        "path": _clean(seen.path),
+        "fetched_at": utc_text(fetched_at),
+    }
+
+
+def _clean(text: str | None) -> str | None:
+    """Return text without NUL and lone surrogates, which no JSON reader downstream can be asked to take."""
+    return None if text is None else text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _as_mime(fields: Mapping[str, object]) -> bytes:
+    """Return a message (RFC 5322, RFC 6532) saying what the JSON fields say: one parser reads all."""
+    lines = []
+    for key, name in _FIELDS.items():
+        if text := " ".join(_field_text(fields.get(key)).split()):
+            # Many archivers keep the id without its brackets.
+            lines.append(
+                f"{name}: <{text}>" if key == "message_id" and "<" not in text else f"{name}: {text}"
+            )
+    text, html = _field_text(fields.get("body_text")), _field_text(fields.get("body_html"))
+    parts = [(kind, body) for kind, body in (("plain", text), ("html", html)) if body]
+    boundary = hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()
+    lines += ["MIME-Version: 1.0", f'Content-Type: multipart/alternative; boundary="{boundary}"', ""]
+    for kind, body in parts:
+        lines += [
+            f"--{boundary}",
+            f"Content-Type: text/{kind}; charset=utf-8",
+            "Content-Transfer-Encoding: 8bit",
+            "",
+            body,
+        ]
+    lines.append(f"--{boundary}--")
+    return "\n".join(lines).encode("utf-8", "replace")
+
+
+def _field_text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,190 @@
+"""The Singer tap: configuration, discovery, state and exit codes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from singer_sdk import Tap
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.tap_base import CliTestOptionValue
+
+from tap_mailbox.bookmarks import check_state
+from tap_mailbox.config import Config, parse_config
+from tap_mailbox.errors import ConfigError, StateError, Stopped
+from tap_mailbox.schema import load_schema
+from tap_mailbox.stop import Stop
+from tap_mailbox.streams import FileMessages, GraphMessages, ImapMessages, MessagesStream, Outcome
+from tap_mailbox.wire import PipeWriter
+
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import IO
+
+    import click
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.helpers.types import TapState
+    from singer_sdk.plugin_base import _ConfigInput
+
+EXIT_NOTHING_STARTED = 1
+EXIT_PARTIAL = 3
+
+
+class TapMailbox(Tap):
+    """Reads e-mail incrementally from IMAP servers, Microsoft Graph and local files."""
+
+    name = "tap-mailbox"
+    package_name = "tap-mailbox"
+    config_jsonschema: ClassVar[dict[str, Any]] = load_schema("tap-config")
+    # No BATCH: its files are not durable when the message about them is written.
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    settings: Config | None = None
+    """The configuration; None in discovery, which needs none."""
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401  # the SDK's, passed on
+        self.stop = Stop()
+        self.outcomes: list[Outcome] = []
+        # imapclient reports every closed connection at INFO.
+        logging.getLogger("imapclient").setLevel(logging.WARNING)
+        super().__init__(**{"message_writer": PipeWriter(self.stop), **arguments})
+
+    def discover_streams(self) -> list[MessagesStream]:
+        """Return all three streams in discovery, and in a run those that some account feeds."""
+        streams = [ImapMessages, GraphMessages, FileMessages]
+        if self.settings is None:
+            return [stream(self) for stream in streams]
+        protocols = {account.protocol for account in self.settings.accounts}
+        return [stream(self) for stream in streams if stream.protocol in protocols]
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over the whole state, keys the tap does not know among them.
+
+        Raises:
+            StateError: it has not the shape of a state.
+        """
+        # The SDK keeps `bookmarks.<stream>` only, and the target's `_hashfs` would get lost on the way.
+        # In place: the streams hold this dictionary already.
+        self.state.update(cast("TapState", copy.deepcopy(check_state(state))))
+
+    def run(self) -> int:
+        """Read everything and return the exit code."""
+        try:
+            self.sync_all()
+        except Stopped:
+            with suppress(Stopped, BrokenPipeError):
+                self.state_writer.write_state(self.state)
+            self.logger.warning(
+                "stopped by signal %s; the state covers what was handed over", self.stop.signum
+            )
+            return 128 + (self.stop.signum or 0)
+        except BrokenPipeError:
+            self.logger.error("the target closed the pipe; its own message says why")  # noqa: TRY400
+            return EXIT_NOTHING_STARTED
+        finally:
+            self._summarise()
+        return EXIT_PARTIAL if any(each.report.failures for each in self.outcomes) else 0
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check and parse the configuration. The SDK's own check quotes values, and with them secrets."""
+        if not raise_errors:
+            return []
+        self.append_builtin_config(self.config_jsonschema)
+        schema = load_schema("tap-config")
+        # Stream maps and flattening are the SDK's settings, and the SDK checks them.
+        builtin = self.config_jsonschema["properties"].keys() - schema["properties"].keys()
+        try:
+            own = {key: value for key, value in self.config.items() if key not in builtin}
+            # The SDK reads 0.5 as a Decimal: no JSON number to a validator, no timeout to a socket.
+            self.settings = parse_config(json.loads(json.dumps(own, default=float)), schema)
+        except ConfigError as error:
+            raise ConfigValidationError("Config validation failed", errors=[str(error)]) from None
+        return []
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Take note of a signal. The SDK would write STATE from the handler, into the middle of a line."""
+        self.stop.request(signum, frame)
+
+    def _summarise(self) -> None:
+        for each in self.outcomes:
+            report = each.report
+            fields = {
+                "account": each.account,
+                "status": "partial" if report.failures else "complete",
+                "folders": report.folders,
+                "messages": report.messages,
+                "octets": report.octets,
+                "vanished": report.vanished,
+                "pending": report.pending,
+                "warnings": len(report.warnings),
+                "failures": len(report.failures),
+                "credential": report.credential,
+                "seconds": round(each.seconds, 3),
+            }
+            text = " ".join(f"{key}={value}" for key, value in fields.items())
+            self.logger.info("summary: %s", text, extra=fields)
+            for line in report.warnings:
+                self.logger.warning("summary: account %s: %s", each.account, line)
+            for line in report.failures:
+                self.logger.error("summary: account %s: %s", each.account, line)
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+    ) -> None:
+        """Run the tap from the command line; ends the process with the exit code of DESIGN.md section 8."""
+        super(Tap, cls).invoke(about=about, about_format=about_format)
+        cls.print_version(print_fn=cls.logger.info)
+        try:
+            tap = cls(
+                config={} if config is None else config.config,
+                parse_env_config=config is not None and config.parse_env,
+                state=_read_json(state, "state"),
+                catalog=_read_json(catalog, "catalog"),
+            )
+        except StateError as error:
+            cls.logger.error("%s", error)  # noqa: TRY400
+            sys.exit(EXIT_NOTHING_STARTED)
+        sys.exit(tap.run())
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Run `--test`: one record a stream; exit 3 when an account that was asked failed."""
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        config: _ConfigInput = ctx.params["config"]
+        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        tap.run_connection_test()
+        tap._summarise()
+        ctx.exit(EXIT_PARTIAL if any(each.report.failures for each in tap.outcomes) else 0)
+
+
+def _read_json(file: IO[str] | None, what: str) -> dict[str, Any] | None:
+    if file is None:
+        return None
+    try:
+        document = json.loads(file.read())
+    except ValueError as error:
+        raise StateError(f"the {what} file {file.name} is not JSON ({error})") from None
+    if not isinstance(document, dict):
+        raise StateError(f"the {what} in {file.name} must be an object, found {type(document).__name__}")
+    return document

@@ -1,0 +1,142 @@
+"""The configuration: what is accepted becomes frozen values, what is not is named without quoting a value."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from tap_mailbox.config import parse_config
+from tap_mailbox.errors import ConfigError
+from tap_mailbox.mime import Limits
+from tap_mailbox.schema import load_schema
+
+SCHEMA = load_schema("tap-config")
+PASSWORD = {"method": "password", "username": "me", "password": "fake-secret"}
+WORK = {"name": "work", "protocol": "imap", "host": "imap.example.org", "auth": [PASSWORD]}
+
+
+def parse(*accounts: dict, **more):
+    """Return the parsed configuration of these accounts."""
+    return parse_config({"accounts": list(accounts), **more}, SCHEMA)
+
+
+def test_defaults():
+    """An account needs a host and a way to sign in; the rest has defaults."""
+    (account,) = parse(WORK).accounts
+    assert (993, "implicit", 1) == (account.imap.port, account.imap.tls, account.imap.connections)
+    assert (None, ("\\Junk", "\\Trash", "\\Drafts")) == (account.include, account.exclude)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"provider": "gmail", "host": None}, ("imap.gmail.com", 993, "implicit")),
+        ({"provider": "gmail", "port": 1993}, ("imap.example.org", 1993, "implicit")),
+        ({"provider": "protonmail-bridge", "host": None}, ("127.0.0.1", 1143, "starttls")),
+        ({"tls": "starttls"}, ("imap.example.org", 143, "starttls")),
+        ({"tls": "none", "host": "localhost"}, ("localhost", 143, "none")),
+        ({"tls": "none", "host": "::1"}, ("::1", 143, "none")),
+        ({"tls": "none", "allow_plaintext": True}, ("imap.example.org", 143, "none")),
+    ],
+)
+def test_server(keys, expected):
+    """Explicit keys win over the provider's preset, which wins over the defaults."""
+    server = parse({**WORK, **keys}).accounts[0].imap
+    assert expected == (server.host, server.port, server.tls)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({}, ["accounts", "missing"]),
+        ({"accounts": {}}, ["accounts", "array", "object"]),
+        ({"accounts": [WORK], "mailers": []}, ["mailers", "no known key"]),
+        ({"accounts": [{**WORK, "hosting": "x"}]}, ["'work'", "hosting", "no known key"]),
+        ({"accounts": [{**WORK, "auth": [{**PASSWORD, "passphrase": "x"}]}]}, ["'work'", "auth[0].passphrase"]),
+        ({"accounts": [{**WORK, "auth": [{**PASSWORD, "password": 12345}]}]}, ["'work'", "auth[0].password", "integer"]),
+        ({"accounts": [{**WORK, "auth": "fake-secret"}]}, ["'work'", "auth", "array", "string"]),
+        ({"accounts": [{**WORK, "port": "fake-secret"}]}, ["'work'", "port", "integer"]),
+        ({"accounts": [{**WORK, "port": 0}]}, ["'work'", "port"]),
+        ({"accounts": [{**WORK, "tls": "off"}]}, ["'work'", "tls", "starttls"]),
+        ({"accounts": [{**WORK, "protocol": "pop3"}]}, ["'work'", "protocol", "imap"]),
+        ({"accounts": [{**WORK, "host": None}]}, ["'work'", "host"]),
+        ({"accounts": [{**WORK, "auth": []}]}, ["'work'", "auth"]),
+        ({"accounts": [{**WORK, "auth": [{"method": "password"}]}]}, ["'work'", "password_command"]),
+        ({"accounts": [{**WORK, "auth": [{"method": "password", "password": ""}]}]}, ["'work'", "unset"]),
+        ({"accounts": [{**WORK, "auth": [{**PASSWORD, "credential_file": "x"}]}]}, ["'work'", "exactly one"]),
+        ({"accounts": [{**WORK, "tls": "none"}]}, ["'work'", "plain", "imap.example.org"]),
+        ({"accounts": [WORK, WORK]}, ["'work'", "2 times"]),
+        ({"accounts": [{**WORK, "name": "Work"}]}, ["name", "match"]),
+        ({"accounts": [{**WORK, "name": "../up"}]}, ["name", "match"]),
+        ({"accounts": [{**WORK, "name": "dot."}]}, ["dot"]),
+        ({"accounts": [{**WORK, "name": "x" * 129}]}, ["name", "match"]),
+        ({"accounts": [{"name": "mac", "protocol": "files"}]}, ["'mac'", "path"]),
+        ({"accounts": [WORK], "only": ["elsewhere"]}, ["only", "elsewhere", "work"]),
+        ({"accounts": [WORK], "start_date": "last year"}, ["start_date", "RFC 3339"]),
+    ],
+)  # fmt: skip
+def test_refused(config, words):
+    """Account and key are named, the value never: it may be a secret in the wrong place."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(config, SCHEMA)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+    assert "fake-secret" not in str(caught.value)
+
+
+def test_every_fault_is_named_at_once():
+    """Who mends a configuration wants the whole list."""
+    with pytest.raises(ConfigError) as caught:
+        parse({**WORK, "hosting": 1, "port": "x"}, foo=1)
+    assert all(word in str(caught.value) for word in ("hosting", "port", "foo"))
+
+
+def test_provider_caps_connections():
+    """More connections than a provider takes would lock the account out."""
+    gmail = {**WORK, "host": None, "provider": "gmail"}
+    assert 15 == parse({**gmail, "connections": 16}).accounts[0].imap.connections
+    assert 4 == parse({**gmail, "connections": 4}).accounts[0].imap.connections
+
+
+def test_only_selects():
+    """`only` names the accounts to read."""
+    config = parse(WORK, {**WORK, "name": "other"}, only=["other"])
+    assert ["other"] == [account.name for account in config.accounts]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-06-05T10:30:45Z", dt.datetime(2026, 6, 5, 10, 30, 45, tzinfo=dt.UTC)),
+        ("2026-06-05T12:30:45+02:00", dt.datetime(2026, 6, 5, 10, 30, 45, tzinfo=dt.UTC)),
+        ("2026-06-05", dt.datetime(2026, 6, 5, tzinfo=dt.UTC)),
+        (None, None),
+    ],
+)
+def test_start_date(text, expected):
+    """An RFC 3339 time, or a date alone, which means its midnight in UTC."""
+    assert expected == parse(WORK, start_date=text).start_date
+
+
+def test_relative_files_start_at_credentials_dir():
+    """Every *_file is relative to credentials_dir; absolute ones stay."""
+    auth = [{"method": "password", "credential_file": "c.json"}]
+    (account,) = parse({**WORK, "auth": auth, "ca_file": "/etc/ca.pem"}, credentials_dir="/srv/keys").accounts
+    assert Path("/srv/keys/c.json") == account.auth[0].credential_file
+    assert Path("/etc/ca.pem") == account.imap.ca_file
+
+
+def test_limits_are_those_of_the_reader():
+    """Every limit of the MIME reader can be set, and the schema states its default."""
+    properties = SCHEMA["properties"]["limits"]["properties"]
+    assert {field.name for field in dataclasses.fields(Limits)} == properties.keys()
+    for field in dataclasses.fields(Limits):
+        assert properties[field.name]["description"].endswith(f"Default {field.default:,}.")
+    assert {"depth": 3} == parse(WORK, limits={"depth": 3}).limits
+
+
+def test_secrets_have_no_representation():
+    """A value that ends up in a traceback or a log shows no password."""
+    assert "fake-secret" not in repr(parse(WORK))
