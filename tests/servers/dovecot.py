@@ -1,0 +1,440 @@
+"""`Dovecot`: a private, real IMAP server on loopback in a directory of its own; no root needed.
+
+    with Dovecot() as dovecot:
+        user = dovecot.new_user()
+        uid = dovecot.append(user, "INBOX", b"Subject: hi\\r\\n\\r\\nbody\\r\\n")
+
+`port` speaks plain text and STARTTLS, `tls_port` implicit TLS; `ca_file` verifies both. Fixtures are in
+tests/conftest.py: `dovecot` (one server for the session) and `make_dovecot` (one with other settings).
+Mail lies as Maildir under LAYOUT=fs, one file a message, so that tests can also break it behind the
+server's back.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime as dt
+import grp
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import imapclient
+import trustme
+from imapclient.imap_utf7 import encode as encode_mutf7
+
+from tests.servers.ports import HOST, free_ports, wait_for_greeting
+from tests.servers.programs import require
+
+SPECIAL_USE = {
+    "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk", "Trash": "\\Trash", "Archive": "\\Archive",
+}  # fmt: skip
+AWKWARD_PASSWORD = 'pa ss"wört\\ 密碼'
+"""A password that LOGIN cannot carry as it is: space, quote, backslash, non-ASCII."""
+
+# auth_failure_delay and the anvil listener: else failed logins slow down the next ones by seconds.
+CONFIGURATION = """
+base_dir = {root}/run
+state_dir = {root}/state
+log_path = {root}/dovecot.log
+instance_name = {name}
+protocols = imap
+listen = {host}
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+mail_uid = {user}
+mail_gid = {group}
+first_valid_uid = 1
+first_valid_gid = 1
+ssl = yes
+ssl_cert = <{root}/etc/cert.pem
+ssl_key = <{root}/etc/key.pem
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_cache_size = 0
+auth_failure_delay = 0
+mail_max_userip_connections = 100
+mail_location = maildir:~/Maildir:LAYOUT=fs
+mail_plugins = {mail_plugins}
+maildir_very_dirty_syncs = no
+mail_fsync = never
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {root}/etc/users/%u
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={root}/mail/%u
+}}
+namespace inbox {{
+  inbox = yes
+  separator = {separator}
+  prefix = {prefix}
+{special_use}
+}}
+protocol imap {{
+  mail_plugins = $mail_plugins {imap_plugins}
+}}
+service imap-login {{
+  chroot =
+  process_min_avail = 1
+  service_count = 0
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+service imap {{
+  process_limit = 100
+}}
+service anvil {{
+  chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service stats {{
+  chroot =
+}}
+{extra}
+"""
+
+
+@dataclass(frozen=True)
+class User:
+    """Someone who has a mailbox there."""
+
+    name: str
+    password: str
+
+    @property
+    def email(self) -> str:
+        """An address that looks like one; the server signs in `name`."""
+        return f"{self.name}@example.org"
+
+
+class Dovecot:
+    """A running Dovecot 2.3; `stop()` ends it and removes its directory."""
+
+    host = HOST
+
+    def __init__(
+        self,
+        *,
+        separator: str = "/",
+        prefix: str = "",
+        plugins: Sequence[str] = (),
+        extra: str = "",
+    ) -> None:
+        """Start the server.
+
+        Args:
+            separator: Hierarchy separator of folder names.
+            prefix: Of the one namespace, such as `INBOX.`.
+            plugins: Such as `zlib` (for all mail) and `imap_zlib` (for the protocol: COMPRESS=DEFLATE).
+            extra: More lines of dovecot.conf; they win.
+        """
+        self.program = require("dovecot")
+        self.separator, self.prefix = separator, prefix
+        self._names = itertools.count(1)
+        self._ages = itertools.count(10, 10)
+        # Not under pytest's directory: that is closed to the user Dovecot runs as. And short: the path of a
+        # socket is limited to 107 octets.
+        self.root = Path(tempfile.mkdtemp(prefix="dovecot-", dir="/tmp"))
+        self._user, self._group = _run_as()
+        self._settings = {
+            "separator": separator,
+            "prefix": prefix,
+            "mail_plugins": " ".join(p for p in plugins if not p.startswith("imap_")),
+            "imap_plugins": " ".join(p for p in plugins if p.startswith("imap_")),
+            "extra": extra,
+        }
+        try:
+            self._prepare()
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    # --- users and sign-in ------------------------------------------------------------------------------
+
+    def new_user(self, password: str = "fake-secret", name: str | None = None) -> User:
+        """Return a new user with an empty mailbox."""
+        user = User(name or f"user{next(self._names)}", password)
+        self._write_password(user)
+        return user
+
+    def set_password(self, user: User, password: str) -> User:
+        """Change what the server accepts and wait until it does; returns the user that can sign in now."""
+        changed = User(user.name, password)
+        path = self._write_password(changed)
+        age = path.stat().st_mtime + next(self._ages)
+        os.utime(path, (age, age))  # the server compares whole seconds, and looks once a second
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                with self.client(changed):
+                    return changed
+            except imapclient.exceptions.LoginError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    @contextlib.contextmanager
+    def client(self, user: User) -> Iterator[imapclient.IMAPClient]:
+        """Yield a signed-in client of the test's own."""
+        with imapclient.IMAPClient(self.host, self.port, ssl=False, timeout=30) as client:
+            client._imap.debug = 0  # imaplib formats every line for a log it does not write
+            client.plain_login(user.name, user.password)
+            yield client
+
+    # --- what is in the mailbox -------------------------------------------------------------------------
+
+    def append(
+        self,
+        user: User,
+        folder: str,
+        octets: bytes,
+        flags: Sequence[str] = (),
+        internal_date: dt.datetime | None = None,
+    ) -> int:
+        """Put a message into a folder, made if need be; returns its UID."""
+        return self.fill(user, folder, [octets], flags=flags, internal_date=internal_date)[0]
+
+    def fill(
+        self,
+        user: User,
+        folder: str,
+        messages: Iterable[bytes],
+        *,
+        flags: Sequence[str] = (),
+        internal_date: dt.datetime | None = None,
+    ) -> list[int]:
+        """Put messages into a folder over one connection; returns their UIDs."""
+        with self.client(user) as client:
+            if not client.folder_exists(folder):
+                client.create_folder(folder)
+            replies = [client.append(folder, octets, flags, internal_date) for octets in messages]
+        return [int(reply.split(b"APPENDUID ")[1].split(b"]")[0].split()[1]) for reply in replies]
+
+    def create_folder(self, user: User, folder: str) -> None:
+        """Make an empty folder."""
+        with self.client(user) as client:
+            client.create_folder(folder)
+
+    def delete_folder(self, user: User, folder: str) -> None:
+        """Remove a folder with what is in it."""
+        with self.client(user) as client:
+            client.delete_folder(folder)
+
+    def rename_folder(self, user: User, folder: str, to: str) -> None:
+        """Give a folder another name; its UIDVALIDITY may stay."""
+        with self.client(user) as client:
+            client.rename_folder(folder, to)
+
+    def expunge(self, user: User, folder: str, uids: Iterable[int]) -> None:
+        """Remove messages for good."""
+        with self.client(user) as client:
+            client.select_folder(folder)
+            client.delete_messages(list(uids))
+            client.expunge()
+
+    def uids(self, user: User, folder: str) -> list[int]:
+        """Return the UIDs in a folder."""
+        return sorted(self.flags(user, folder))
+
+    def flags(self, user: User, folder: str) -> dict[int, frozenset[str]]:
+        """Return the flags of every message, \\Recent too; looking changes nothing."""
+        with self.client(user) as client:
+            client.select_folder(folder, readonly=True)
+            if not (uids := client.search()):
+                return {}
+            found = client.fetch(uids, ["FLAGS"])
+        return {uid: frozenset(flag.decode() for flag in item[b"FLAGS"]) for uid, item in found.items()}
+
+    def status(self, user: User, folder: str) -> dict[str, int]:
+        """Return messages, recent, uidnext, uidvalidity, unseen of a folder."""
+        with self.client(user) as client:
+            return {name.decode().lower(): value for name, value in client.folder_status(folder).items()}
+
+    # --- UIDVALIDITY ------------------------------------------------------------------------------------
+
+    def reset_folder(self, user: User, folder: str) -> int:
+        """Delete and create a folder (not INBOX): empty, with another UIDVALIDITY, which is returned."""
+        self.delete_folder(user, folder)
+        self.create_folder(user, folder)
+        return self.status(user, folder)["uidvalidity"]
+
+    def set_uidvalidity(self, user: User, folder: str, value: int) -> None:
+        """Give a folder another UIDVALIDITY; messages and UIDs stay. Nobody may be signed in meanwhile."""
+        self.status(user, folder)  # the files exist
+        path = self.folder_path(user, folder)
+        header, _, rest = (path / "dovecot-uidlist").read_text().partition("\n")
+        words = [f"V{value}" if word.startswith("V") else word for word in header.split(" ")]
+        (path / "dovecot-uidlist").write_text("\n".join([" ".join(words), rest]))
+        self._drop_indexes(path)
+
+    def renumber(self, user: User, folder: str) -> int:
+        """Forget all UIDs of a folder: messages stay, UIDs start at 1, UIDVALIDITY (returned) is another."""
+        before = self.status(user, folder)["uidvalidity"]
+        path = self.folder_path(user, folder)
+        (path / "dovecot-uidlist").unlink()
+        self._drop_indexes(path)
+        after = self.status(user, folder)["uidvalidity"]
+        if after == before:  # it is made of the clock's seconds
+            after += 1
+            self.set_uidvalidity(user, folder, after)
+        return after
+
+    # --- behind the server's back -----------------------------------------------------------------------
+
+    def folder_path(self, user: User, folder: str) -> Path:
+        """Return the directory of a folder (INBOX too)."""
+        name = folder.removeprefix(self.prefix) if folder != "INBOX" else ""
+        parts = encode_mutf7(name).decode().split(self.separator) if name else []
+        return self.root.joinpath("mail", user.name, "Maildir", *parts)
+
+    def message_path(self, user: User, folder: str, uid: int) -> Path:
+        """Return the file of a message."""
+        path = self.folder_path(user, folder)
+        for line in (path / "dovecot-uidlist").read_text().splitlines()[1:]:
+            if line.split(" ")[0] == str(uid):
+                base = line.partition(" :")[2].split(":2,")[0]
+                return next(
+                    p for p in (path / "cur", path / "new") for p in p.iterdir() if p.name.startswith(base)
+                )
+        raise LookupError(f"no UID {uid} in {folder}")
+
+    def lock_message(self, user: User, folder: str, uid: int) -> Callable[[], None]:
+        """Make a message unreadable; returns what undoes it.
+
+        Asked for its body, Dovecot says BYE and hangs up; for a polite NO use the proxy.
+        """
+        path = self.message_path(user, folder, uid)
+        path.chmod(0)
+        return lambda: path.chmod(0o600)
+
+    @property
+    def log(self) -> str:
+        """What the server has logged so far."""
+        path = self.root / "dovecot.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    # --- life -------------------------------------------------------------------------------------------
+
+    @property
+    def ca_file(self) -> Path:
+        """The authority that signed the server's certificate (localhost, 127.0.0.1)."""
+        return self.root / "etc" / "ca.pem"
+
+    def stop(self) -> None:
+        """End the server and remove its directory."""
+        process = getattr(self, "process", None)
+        if process is not None and process.poll() is None:
+            # To all of the group: asked alone, the master waits a second for the others.
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _prepare(self) -> None:
+        for directory in (".", "run", "state", "etc", "etc/users", "mail"):
+            (self.root / directory).mkdir(exist_ok=True)
+            self._hand_over(self.root / directory)
+        authority = trustme.CA()
+        certificate = authority.issue_cert("localhost", HOST)
+        self._write("etc/ca.pem", authority.cert_pem.bytes().decode())
+        self._write("etc/cert.pem", "".join(blob.bytes().decode() for blob in certificate.cert_chain_pems))
+        self._write("etc/key.pem", certificate.private_key_pem.bytes().decode())
+
+    def _start(self, attempts: int = 3) -> None:
+        self.port, self.tls_port = free_ports(2)
+        settings: dict[str, Any] = {
+            **self._settings,
+            "root": self.root,
+            "name": f"test-{self.port}",
+            "host": self.host,
+            "user": self._user,
+            "group": self._group,
+            "port": self.port,
+            "tls_port": self.tls_port,
+            "special_use": "\n".join(
+                f"  mailbox {name} {{\n    special_use = {use}\n    auto = no\n  }}"
+                for name, use in SPECIAL_USE.items()
+            ),
+        }
+        self._write("etc/dovecot.conf", CONFIGURATION.format_map(settings))
+        errors = self.root / "stderr"
+        as_other: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            as_other = {"user": self._user, "group": self._group, "extra_groups": []}
+        with errors.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [*_mortal(), self.program, "-F", "-c", str(self.root / "etc/dovecot.conf")],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
+                cwd="/", start_new_session=True, **as_other,
+            )  # fmt: skip
+        try:
+            wait_for_greeting(self.port, alive=lambda: self.process.poll() is None)
+        except TimeoutError:
+            if self.process.poll() is None or attempts == 1:
+                raise RuntimeError(f"Dovecot does not start: {errors.read_text()}{self.log}") from None
+            self._start(attempts - 1)  # someone took a port in between
+
+    def _write_password(self, user: User) -> Path:
+        # One file per user: a file that is new to the server it reads at once.
+        secret = base64.b64encode(user.password.encode()).decode()
+        return self._write(f"etc/users/{user.name}", f"{user.name}:{{PLAIN.b64}}{secret}::::::\n")
+
+    def _write(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.write_text(text, encoding="utf-8")
+        self._hand_over(path)
+        return path
+
+    def _hand_over(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(path, self._user, self._group)
+
+    @staticmethod
+    def _drop_indexes(path: Path) -> None:
+        for index in path.glob("dovecot.index*"):
+            index.unlink()
+
+
+def _mortal() -> list[str]:
+    """Return a prefix that ends the server when the tests are killed, where util-linux has it."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+
+
+def _run_as() -> tuple[str, str]:
+    """Return user and group of the server: ourselves; for root nobody, as Dovecot refuses mail of root."""
+    entry = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    return entry.pw_name, grp.getgrgid(entry.pw_gid).gr_name
