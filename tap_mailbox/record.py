@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tap_mailbox.message import JsonMessage, RawMessage
-from tap_mailbox.mime import Limits, parse_message
+from tap_mailbox.mime import Defect, Limits, parse_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 NO_DATE = "1970-01-01T00:00:00+00:00"
 """For a message that neither its fields nor its source date: the archive needs a month to put it in."""
-NO_OCTETS = "no-octets"
-"""Defect of a message that an older archiver kept as JSON fields only."""
 _DEFAULT_LIMITS = Limits()
 # What we wrote ourselves to carry JSON fields through the parser is no defect of the message.
-_ARTEFACTS = frozenset({"undeclared-8bit-header"})
+_ARTEFACTS = frozenset({Defect.UNDECLARED_8BIT_HEADER})
 _FIELDS = {
     "message_id": "Message-ID",
     "date": "Date",
@@ -51,7 +49,9 @@ def build_record(
     parsed = parse_message(octets, internal_date=message.seen.internal_date, limits=limits)
     known = isinstance(message, RawMessage)
     defects = (
-        parsed.defects if known else (NO_OCTETS, *(each for each in parsed.defects if each not in _ARTEFACTS))
+        parsed.defects
+        if known
+        else (Defect.NO_OCTETS, *(each for each in parsed.defects if each not in _ARTEFACTS))
     )
     date = parsed.date or NO_DATE
     record: dict[str, Any] = {

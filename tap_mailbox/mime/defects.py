@@ -12,6 +12,7 @@ class Defect(StrEnum):
     UNREADABLE_BODY = "unreadable-body"
     UNREADABLE_MESSAGE = "unreadable-message"
     MESSAGE_TOO_LARGE = "message-too-large"
+    NO_OCTETS = "no-octets"
 
     # Header
     LEADING_JUNK = "leading-junk"

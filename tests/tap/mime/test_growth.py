@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 import tracemalloc
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from tap_mailbox.mime import parse_message
 from tests.tap.mime.mails import a_multipart, an_eml
 
+SIZE = 10_000
 FAMILIES = {
     "addresses": lambda n: an_eml(to=", ".join(f"A{i} <a{i}@example.org>" for i in range(n))),
     "commas": lambda n: an_eml(to="," * (20 * n)),
@@ -58,24 +58,15 @@ FAMILIES = {
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_growth(family):
-    """Ten times the size takes at most thirty times as long (time is noisy), a megabyte at most a second."""
-    small, large = FAMILIES[family](500), FAMILIES[family](5_000)
-    fast, slow = _seconds(small), _seconds(large)
-    assert slow < max(30 * fast, 0.02), (fast, slow)
-    assert slow / len(large) < 1.0 / 1_000_000 or slow < 0.02, (slow, len(large))
+    """Some hundred kilobytes of anything are read: what is quadratic in them takes minutes, and times out.
+
+    How fast, and how the time grows, is measured by benchmarks/mime.py --growth.
+    """
+    assert parse_message(FAMILIES[family](SIZE)).message_id
 
 
 def _nested(levels):
     return b"".join(b"Content-Type: multipart/mixed; boundary=%d\n\n--%d\n" % (i, i) for i in range(levels))
-
-
-def _seconds(octets):
-    best = float("inf")
-    for _ in range(2):
-        begun = time.process_time()
-        parse_message(octets)
-        best = min(best, time.process_time() - begun)
-    return best
 
 
 MEGABYTES = 8_000_000
