@@ -104,11 +104,13 @@ class FolderBookmark:
 
     def refuse(self, uid: int) -> None:
         """Remember *uid* as refused, before any bookmark passes it."""
-        self._entry["pending"] = sorted({*self.pending, uid})
+        self._entry["pending"] = sorted({*(self._entry.get("pending") or ()), uid})
 
     def resolve(self, uid: int) -> None:
         """Forget a pending *uid*: it was handed over, or is no more."""
-        self._entry["pending"] = [each for each in self.pending if each != uid]
+        pending = self._entry.get("pending")
+        if pending and uid in pending:
+            self._entry["pending"] = [each for each in pending if each != uid]
 
 
 def _check_folder(account: str, folder: str, bookmark: object) -> None:

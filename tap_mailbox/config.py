@@ -189,6 +189,8 @@ def _imap_server(account: str, entry: Mapping[str, Any], base: Path) -> ImapServ
     if not host:
         raise ConfigError(f"account {account!r}: host is missing; name the IMAP server or a provider")
     tls = entry["tls"] or preset.get("tls", "implicit")
+    # Another way of TLS has another port than the preset's.
+    preset_port = preset.get("port") if tls == preset.get("tls") else None
     if tls == "none" and not entry["allow_plaintext"] and not _is_loopback(host):
         raise ConfigError(
             f"account {account!r}: tls: none would send the password to {host} in clear; use implicit or "
@@ -196,7 +198,7 @@ def _imap_server(account: str, entry: Mapping[str, Any], base: Path) -> ImapServ
         )
     return ImapServer(
         host=host,
-        port=entry["port"] or preset.get("port") or (993 if tls == "implicit" else 143),
+        port=entry["port"] or preset_port or (993 if tls == "implicit" else 143),
         tls=tls,
         ca_file=_file(base, entry["ca_file"]),
         connections=min(entry["connections"] or 1, preset.get("connections", MAX_CONNECTIONS)),
@@ -222,8 +224,8 @@ def _start_date(value: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ConfigError(
             "start_date must be an RFC 3339 date and time such as 2026-01-31T00:00:00Z (or a date alone)"
         ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -8,7 +8,8 @@ TapError
     ├── PoliteStop         the server asked us to go away: stop without a retry
     └── Unavailable        the server or the line failed: retried with back-off, then the account ends
 
-Stopped                    a signal asked the run to end; not an error and not a TapError
+Stopped                    a signal asked the run to end
+OutputGone                 nobody takes what we write: the run ends, exit 1
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class PoliteStop(AccountError):
 
 class Unavailable(AccountError):
     """The server could not be reached or the connection broke; a new connection may help."""
+
+
+class OutputGone(BaseException):
+    """Stdout cannot be written. Not an `Exception`: no account is to blame, and none may go on."""
 
 
 class Stopped(BaseException):

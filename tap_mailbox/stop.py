@@ -26,18 +26,13 @@ class Stop:
     def __init__(self) -> None:
         self.signum: int | None = None
 
-    def install(self) -> None:
-        """Take over SIGTERM, SIGINT and the alarm that enforces the grace period."""
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, self.request)
-
     def request(self, signum: int, _frame: FrameType | None = None) -> None:
         """Ask the run to end as after signal *signum*; exit hard if it does not within the grace period."""
         if self.signum is None:
             self.signum = signum
             # A pipe whose reader is stuck, or a server that says nothing, must not keep us. A hard exit is
             # safe: no bookmark covers what was not handed over.
-            signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + signum))
+            signal.signal(signal.SIGALRM, lambda *_: _leave(128 + signum))
             signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
 
     @property
@@ -58,3 +53,9 @@ class Stop:
         while (left := deadline - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
             self.check()
+
+
+def _leave(code: int) -> None:
+    """End the process here and now, with a word about it; logging might wait for a lock."""
+    os.write(2, b"tap-mailbox: no orderly end within the grace period; nothing unacknowledged is lost\n")
+    os._exit(code)

@@ -46,6 +46,8 @@ class Outcome:
     account: str
     report: Report
     seconds: float
+    interrupted: bool
+    """Whether the run ended before this account did."""
 
 
 class MessagesStream(Stream):
@@ -88,6 +90,8 @@ class MessagesStream(Stream):
     def _account_records(self, account: Account, settings: Config) -> Iterator[dict[str, Any]]:
         report = Report()
         started = time.monotonic()
+        bookmark: dict[str, Any] = {}
+        interrupted = True
         logger.info("account %s: reading", account.name)
         try:
             bookmark = account_state(cast("dict[str, Any]", self.tap_state), self.name, account.name)
@@ -108,12 +112,14 @@ class MessagesStream(Stream):
                     message, account, with_raw=with_raw, fetched_at=datetime.now(UTC), limits=limits
                 )
                 self._messages_since_state += 1
-            report.pending = _pending(bookmark)
             self._write_state()
+            interrupted = False
         except AccountError as error:
+            interrupted = False
             logger.error("account %s: %s", account.name, error)  # noqa: TRY400  # it is explained, not unexpected
             report.failures.append(str(error))
         except Exception as error:  # noqa: BLE001  # one account's surprise must not cost the others their run
+            interrupted = False
             # The frames without the message: that may quote mail.
             frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
             logger.error("account %s: unexpected %s at\n%s", account.name, type(error).__name__, frames)  # noqa: TRY400
@@ -121,7 +127,8 @@ class MessagesStream(Stream):
                 f"unexpected {type(error).__name__}: a defect in tap-mailbox, please report it"
             )
         finally:
-            self._tap.outcomes.append(Outcome(account.name, report, time.monotonic() - started))
+            report.pending = _pending(bookmark)
+            self._tap.outcomes.append(Outcome(account.name, report, time.monotonic() - started, interrupted))
 
     def _state_at_checkpoint(self, bookmark: dict[str, Any]) -> None:
         few = len(bookmark.get("folders") or bookmark.get("paths") or ()) <= FOLDERS_OF_SMALL_STATE

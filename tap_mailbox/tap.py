@@ -6,7 +6,7 @@ import copy
 import json
 import logging
 import sys
-from contextlib import suppress
+import time
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Tap
@@ -16,13 +16,14 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_mailbox.bookmarks import check_state
 from tap_mailbox.config import Config, parse_config
-from tap_mailbox.errors import ConfigError, StateError, Stopped
+from tap_mailbox.errors import ConfigError, OutputGone, StateError, Stopped
 from tap_mailbox.schema import load_schema
 from tap_mailbox.stop import Stop
 from tap_mailbox.streams import FileMessages, GraphMessages, ImapMessages, MessagesStream, Outcome
 from tap_mailbox.wire import PipeWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
     from typing import IO
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 EXIT_NOTHING_STARTED = 1
 EXIT_PARTIAL = 3
+LAST_STATE_POLL_SECONDS = 0.02
 
 
 class TapMailbox(Tap):
@@ -81,21 +83,35 @@ class TapMailbox(Tap):
 
     def run(self) -> int:
         """Read everything and return the exit code."""
+        return self._guarded(self.sync_all)
+
+    def _guarded(self, work: Callable[[], object]) -> int:
+        """Do some work on the streams and return the exit code that its end deserves."""
         try:
-            self.sync_all()
+            work()
         except Stopped:
-            with suppress(Stopped, BrokenPipeError):
-                self.state_writer.write_state(self.state)
-            self.logger.warning(
-                "stopped by signal %s; the state covers what was handed over", self.stop.signum
-            )
-            return 128 + (self.stop.signum or 0)
-        except BrokenPipeError:
-            self.logger.error("the target closed the pipe; its own message says why")  # noqa: TRY400
-            return EXIT_NOTHING_STARTED
-        finally:
             self._summarise()
+            self.logger.warning("stopped by signal %s; state covers what was handed over", self.stop.signum)
+            self._write_last_state()
+            return 128 + (self.stop.signum or 0)
+        except OutputGone as error:
+            self._summarise()
+            self.logger.error("the target closed the pipe (%s); its own message says why", error)  # noqa: TRY400
+            return EXIT_NOTHING_STARTED
+        self._summarise()
         return EXIT_PARTIAL if any(each.report.failures for each in self.outcomes) else 0
+
+    def _write_last_state(self) -> None:
+        """Write the state as soon as the pipe has room; the alarm of `Stop` ends the wait."""
+        while True:
+            try:
+                self.state_writer.write_state(self.state)
+            except Stopped:
+                time.sleep(LAST_STATE_POLL_SECONDS)
+            except OutputGone:
+                return
+            else:
+                return
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check and parse the configuration. The SDK's own check quotes values, and with them secrets."""
@@ -122,7 +138,7 @@ class TapMailbox(Tap):
             report = each.report
             fields = {
                 "account": each.account,
-                "status": "partial" if report.failures else "complete",
+                "status": "interrupted" if each.interrupted else "partial" if report.failures else "complete",
                 "folders": report.folders,
                 "messages": report.messages,
                 "octets": report.octets,
@@ -166,16 +182,28 @@ class TapMailbox(Tap):
         sys.exit(tap.run())
 
     @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the `--config` files."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not JSON"
+            cls.logger.error("a configuration file of %s cannot be read: %s", ", ".join(value), reason)  # noqa: TRY400
+            ctx.exit(EXIT_NOTHING_STARTED)
+
+    @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Run `--test`: one record a stream; exit 3 when an account that was asked failed."""
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
         config: _ConfigInput = ctx.params["config"]
-        tap = cls(config=config.config, parse_env_config=config.parse_env)
-        tap.run_connection_test()
-        tap._summarise()
-        ctx.exit(EXIT_PARTIAL if any(each.report.failures for each in tap.outcomes) else 0)
+        try:
+            tap = cls(config=config.config, parse_env_config=config.parse_env)
+        except ConfigValidationError as error:
+            cls.logger.error("%s", "; ".join(error.errors))  # noqa: TRY400  # it says all there is
+            ctx.exit(EXIT_NOTHING_STARTED)
+        ctx.exit(tap._guarded(tap.run_connection_test))
 
 
 def _read_json(file: IO[str] | None, what: str) -> dict[str, Any] | None:

@@ -24,6 +24,8 @@ import orjson
 from singer_sdk.singerlib.encoding import SingerMessageType
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 
+from tap_mailbox.errors import OutputGone
+
 if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
 
@@ -60,9 +62,15 @@ class PipeWriter(GenericSingerWriter[bytes, "Message"]):
 
         Raises:
             Stopped: a signal arrived while the pipe was full; nothing of this line was written.
-            BrokenPipeError: whoever read the pipe is gone.
+            OutputGone: whoever read the pipe is gone, or the disk behind stdout is full.
         """
         line = self.serialize_message(message)
+        try:
+            self._write(line)
+        except OSError as error:
+            raise OutputGone(error.strerror or type(error).__name__) from None
+
+    def _write(self, line: bytes) -> None:
         if not self._looked:
             self._pipe = _stdout_pipe()
             self._looked = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 import subprocess
@@ -75,20 +76,27 @@ def _from_file(path: Path) -> tuple[str | None, str]:
 
 def _from_command(command: tuple[str, ...]) -> str:
     try:
-        done = subprocess.run(  # noqa: S603  # the operator's own command, no shell
-            command,
-            capture_output=True,
-            check=False,
-            timeout=COMMAND_TIMEOUT_SECONDS,
-            stdin=subprocess.DEVNULL,
+        child = subprocess.Popen(  # noqa: S603  # the operator's own command, no shell
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        reason = getattr(error, "strerror", None) or f"no answer within {COMMAND_TIMEOUT_SECONDS} s"
-        raise CredentialError(f"password_command {command[0]} failed: {reason}") from None
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    if done.returncode or not lines or not lines[0]:
+    except OSError as error:
+        raise CredentialError(f"password_command {command[0]} failed: {error.strerror}") from None
+    # A run that is ended by a signal does not wait for an answer, and must not leave the question behind.
+    atexit.register(child.kill)
+    try:
+        out, _ = child.communicate(timeout=COMMAND_TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
         raise CredentialError(
-            f"password_command {command[0]} gave no password (exit code {done.returncode}); "
+            f"password_command {command[0]} failed: no answer within {COMMAND_TIMEOUT_SECONDS} s"
+        ) from None
+    finally:
+        atexit.unregister(child.kill)
+    lines = out.decode("utf-8", "replace").splitlines()
+    if child.returncode or not lines or not lines[0]:
+        raise CredentialError(
+            f"password_command {command[0]} gave no password (exit code {child.returncode}); "
             "its first line of output must be the password"
         )
     return lines[0]

@@ -10,10 +10,12 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 import pytest
 
+from tests.servers.imap_script import HANG, Mailbox, Message
 from tests.tap.runs import files_account, imap_account, mail
 
 TAP = [sys.executable, "-m", "tap_mailbox"]
@@ -121,6 +123,7 @@ def test_numbers_with_a_fraction(tmp_path, tree):
             "file_messages.accounts",
         ),
         ({"accounts": [files_one]}, [], "must be an object"),
+        (None, None, "accounts is missing"),
     ],
 )
 def test_nothing_starts(tmp_path, config, state, words):
@@ -181,6 +184,34 @@ def test_signal_in_the_middle_of_a_run(tmp_path, tree):
     process.stdout.close()
     assert 143 == process.wait(timeout=30)
     assert [json.loads(line)["type"] for line in out.splitlines()]
+
+
+@pytest.mark.parametrize("command", ["LOGIN", "LIST", "STATUS", "UID FETCH"])
+def test_signal_while_the_server_is_silent(tmp_path, make_imap_script, command):
+    """A server that says nothing does not keep the tap: 128+n within 5 s, with summary and state."""
+    server = make_imap_script({"INBOX": Mailbox({1: Message(mail(1))})})
+    reached = threading.Event()
+
+    def silent(_command, _usual):
+        reached.set()
+        return HANG
+
+    server.answer(command, silent)
+    state = {"bookmarks": {"imap_messages": {"accounts": {"alice": {"folders": {"INBOX": {"last_uid": 0}}}}}}}
+    (tmp_path / "config.json").write_text(json.dumps({"accounts": [imap_account(server)]}))
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    process = subprocess.Popen(
+        [*TAP, "--config", str(tmp_path / "config.json"), "--state", str(tmp_path / "state.json")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert reached.wait(timeout=30)
+    process.send_signal(signal.SIGTERM)
+    out, log = process.communicate(timeout=5)
+    assert 143 == process.returncode
+    assert "STATE" == json.loads(out.splitlines()[-1])["type"]
+    assert "status=interrupted" in log
 
 
 def test_target_that_dies(tmp_path, tree):

@@ -11,7 +11,7 @@ import threading
 import pytest
 from singer_sdk.singerlib import RecordMessage, StateMessage
 
-from tap_mailbox.errors import Stopped
+from tap_mailbox.errors import OutputGone, Stopped
 from tap_mailbox.stop import Stop
 from tap_mailbox.wire import PipeWriter
 
@@ -82,7 +82,7 @@ def test_reader_that_is_gone():
     """A closed pipe is an error, not silence."""
     with pipe_as_stdout() as pipe:
         os.close(pipe)
-        with pytest.raises(BrokenPipeError):
+        with pytest.raises(OutputGone):
             PipeWriter(Stop()).write_message(record(10))
 
 
@@ -93,7 +93,7 @@ def test_reader_that_goes_while_the_pipe_is_full():
         for _ in range(2):
             writer.write_message(record(500_000))
         threading.Timer(0.2, os.close, [pipe]).start()
-        with pytest.raises(BrokenPipeError):
+        with pytest.raises(OutputGone):
             writer.write_message(record(500_000))
 
 

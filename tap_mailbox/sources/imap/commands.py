@@ -5,6 +5,7 @@ All of them read: LIST, STATUS, EXAMINE, UID SEARCH, UID FETCH with BODY.PEEK[].
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 _STATUS_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SPECIAL_USES = frozenset(
+    {"\\all", "\\archive", "\\drafts", "\\flagged", "\\important", "\\junk", "\\sent", "\\trash"}
+)
+"""RFC 6154, section 2, and RFC 8457, section 3."""
 _NO_MAILBOX = frozenset({rb"\noselect", rb"\nonexistent"})
 
 
@@ -46,6 +51,7 @@ class Examined:
 
     uidvalidity: int
     uidnext: int | None
+    exists: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,16 +87,19 @@ def list_folders(client: IMAPClient) -> list[Folder]:
             if not options or isinstance(error, client.AbortError):
                 raise
             listed, statuses = _list(client)
+    # A server may name a folder twice; some do for INBOX.
+    unique = {raw: (flags, separator) for flags, separator, raw in listed}
+    names = _names(unique)
     return [
         Folder(
-            name=decode_name(raw),
+            name=names[raw],
             raw=raw,
             separator=separator,
-            special=frozenset(flag.decode("ascii", "replace").lower() for flag in flags),
+            special=SPECIAL_USES & {flag.decode("ascii", "replace").lower() for flag in flags},
             uidvalidity=statuses.get(raw, {}).get(b"UIDVALIDITY"),
             uidnext=statuses.get(raw, {}).get(b"UIDNEXT"),
         )
-        for flags, separator, raw in listed
+        for raw, (flags, separator) in unique.items()
         if not _NO_MAILBOX & {flag.lower() for flag in flags}
     ]
 
@@ -101,8 +110,8 @@ def status(client: IMAPClient, folder: Folder) -> tuple[int | None, int | None]:
         typ, data = client._imap._simple_command("STATUS", _quoted(folder.raw), _STATUS_ITEMS)  # noqa: SLF001
         client._checkok("status", typ, data)  # noqa: SLF001
         typ, data = client._imap._untagged_response(typ, data, "STATUS")  # noqa: SLF001
-        # An answer about another folder may stand before ours (Exchange); the last one is ours.
-        items = next(reversed(_statuses(data).values()), {})
+        # An answer about another folder may stand beside ours (Exchange).
+        items = _statuses(data).get(folder.raw, {})
     return items.get(b"UIDVALIDITY"), items.get(b"UIDNEXT")
 
 
@@ -113,29 +122,29 @@ def examine(client: IMAPClient, folder: Folder) -> Examined:
         answer = client._process_select_response(client._imap.untagged_responses)  # noqa: SLF001
     if b"UIDVALIDITY" not in answer:
         raise Refused(f"EXAMINE of {folder.name}: the server gives no UIDVALIDITY, so its UIDs prove nothing")
-    return Examined(uidvalidity=answer[b"UIDVALIDITY"], uidnext=answer.get(b"UIDNEXT"))
+    return Examined(
+        uidvalidity=answer[b"UIDVALIDITY"], uidnext=answer.get(b"UIDNEXT"), exists=answer.get(b"EXISTS", 0)
+    )
 
 
-def search(client: IMAPClient, *, first_uid: int, since: datetime | None = None) -> list[int]:
-    """Return the UIDs from *first_uid* on, ascending.
+def search(client: IMAPClient, *, first_uid: int, since: datetime | None = None) -> list[int] | None:
+    """Return the UIDs from *first_uid* on, ascending; None when the server gave no `* SEARCH` at all.
 
     SINCE counts days in the server's zone (RFC 3501, section 6.4.4), so it is asked a day early and only
     saves work; who calls filters by the exact time.
     """
-    criteria: list[str] = ["UID", f"{first_uid}:*"]
+    criteria = ["UID", f"{first_uid}:*"]
     if since is not None:
         day = datetime.fromtimestamp(max(since.timestamp() - 86_400, 0), UTC)
         criteria += ["SINCE", f"{day.day}-{_MONTHS[day.month - 1]}-{day.year:04d}"]
-    with translated("UID SEARCH"):
-        found = client.search(criteria)
+    found = _search(client, criteria)
     # `n:*` names the last message even when its UID is below n (RFC 3501, section 6.4.8).
-    return sorted({uid for uid in found if uid >= first_uid})
+    return None if found is None else sorted({uid for uid in found if uid >= first_uid})
 
 
 def still_there(client: IMAPClient, uids: Collection[int]) -> set[int]:
     """Return those of *uids* that the selected folder still holds."""
-    with translated("UID SEARCH"):
-        return set(client.search(["UID", ",".join(map(str, sorted(uids)))])) & set(uids)
+    return set(_search(client, ["UID", ",".join(map(str, sorted(uids)))]) or ()) & set(uids)
 
 
 def fetch_envelopes(client: IMAPClient, uids: Sequence[int]) -> dict[int, Envelope]:
@@ -168,6 +177,16 @@ def decode_name(raw: bytes) -> str:
         return raw.decode("ascii")
 
 
+def _names(spellings: Collection[bytes]) -> dict[bytes, str]:
+    """Return a name for each spelling, no two alike: a bookmark belongs to one folder."""
+    names = {raw: decode_name(raw) for raw in spellings}
+    counts = Counter(names.values())
+    return {
+        raw: f"{name} [{raw.hex()}]" if "\ufffd" in name or (counts[name] > 1 and not raw.isascii()) else name
+        for raw, name in names.items()
+    }
+
+
 def _list(
     client: IMAPClient, *options: bytes
 ) -> tuple[list[tuple[Any, str | None, bytes]], Mapping[bytes, Any]]:
@@ -181,6 +200,17 @@ def _list(
     for flags, separator, name in zip(tokens, tokens, tokens, strict=False):
         listed.append((flags, separator.decode("ascii", "replace") if separator else None, _raw_name(name)))
     return listed, _statuses(status_lines)
+
+
+def _search(client: IMAPClient, criteria: Sequence[str]) -> list[int] | None:
+    """Return the UIDs of every `* SEARCH` line of the answer, None when there is none."""
+    with translated("UID SEARCH"):
+        imap = client._imap  # noqa: SLF001
+        typ, data = imap._simple_command("UID", "SEARCH", *criteria)  # noqa: SLF001
+        client._checkok("search", typ, data)  # noqa: SLF001
+        _, lines = imap._untagged_response(typ, data, "SEARCH")  # noqa: SLF001
+        answers = [line for line in lines if line is not None]
+        return [int(uid) for line in answers for uid in line.split()] if answers else None
 
 
 def _statuses(lines: Iterable[bytes | None]) -> dict[bytes, dict[bytes, int]]:

@@ -69,6 +69,7 @@ class FolderOpened:
 
     folder: Folder
     uidvalidity: int
+    uidnext: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class FolderDone:
-    """Every UID below *uidnext* was accounted for; None when the server gave no UIDNEXT."""
+    """Every message that the server named was accounted for."""
 
     folder: Folder
-    uidnext: int | None
 
 
 @dataclass(frozen=True, slots=True)

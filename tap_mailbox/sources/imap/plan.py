@@ -26,7 +26,7 @@ def selected(
     *include* None means ``*``, or ``\All`` alone on a server that has such a folder (Gmail): every message
     is in it, and the labels say where else.
     """
-    specials = {folder.name: _specials(folder, folders) for folder in folders}
+    specials = _specials(folders)
     if include is None:
         include = ["\\All"] if any("\\all" in folder.special for folder in folders) else ["*"]
     chosen = [
@@ -55,18 +55,24 @@ def windows(envelopes: Sequence[Envelope], *, messages: int = WINDOW_MESSAGES) -
         yield window
 
 
-def _specials(folder: Folder, folders: Sequence[Folder]) -> frozenset[str]:
-    """Return the special uses that cover a folder: its own and those of the folders above it."""
-    found: set[str] = set()
-    for other in folders:
-        above = other.name == folder.name or (
-            other.separator is not None and folder.name.startswith(other.name + other.separator)
-        )
-        if above:
-            found |= other.special
-            if other.name.upper() == "INBOX":
-                found.add("\\inbox")
-    return frozenset(found)
+def _specials(folders: Sequence[Folder]) -> dict[str, frozenset[str]]:
+    """Return, by folder name, the special uses that cover it: its own and those of the folders above it."""
+    special = [(folder, folder.special | _inbox(folder)) for folder in folders]
+    special = [(folder, uses) for folder, uses in special if uses]
+    return {
+        folder.name: frozenset().union(*(uses for above, uses in special if _covers(above, folder)))
+        for folder in folders
+    }
+
+
+def _inbox(folder: Folder) -> frozenset[str]:
+    return frozenset({"\\inbox"} if folder.name.upper() == "INBOX" else ())
+
+
+def _covers(above: Folder, folder: Folder) -> bool:
+    return above.name == folder.name or (
+        above.separator is not None and folder.name.startswith(above.name + above.separator)
+    )
 
 
 def _matches(pattern: str, name: str, specials: frozenset[str]) -> bool:

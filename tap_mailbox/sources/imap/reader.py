@@ -1,20 +1,21 @@
 """A thread that reads folders ahead over one connection and says, in order, what became of every UID.
 
-While the main thread parses one window, the next is fetched. The queue holds one window a connection, so
-memory is bounded whatever the folder's size. The thread decides nothing about bookmarks.
+While the main thread parses one window, the next is fetched. The queue holds one window, so memory is
+bounded whatever the folder's size. The thread decides nothing about bookmarks.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections import Counter, deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tap_mailbox.errors import PoliteStop, Unavailable
+from tap_mailbox.errors import AccountError, Unavailable
 from tap_mailbox.sources.imap import commands
+from tap_mailbox.sources.imap.commands import Envelope
 from tap_mailbox.sources.imap.events import (
     Fetched,
     FolderDone,
@@ -29,39 +30,42 @@ from tap_mailbox.sources.imap.events import (
     Window,
 )
 from tap_mailbox.sources.imap.plan import WINDOW_MESSAGES, windows
-from tap_mailbox.sources.imap.replies import Refused, code_of
+from tap_mailbox.sources.imap.replies import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from tap_mailbox.sources.imap.commands import Envelope
-    from tap_mailbox.sources.imap.events import Event, Outcome, Progress
+    from tap_mailbox.sources.imap.events import Event, Outcome
+    from tap_mailbox.sources.imap.jobs import Jobs
     from tap_mailbox.sources.imap.session import Session
 
 ENVELOPES_AT_ONCE = 500
 """UIDs in one FETCH of sizes and flags; keeps the command line under the 8,192 octets that servers take."""
 DROPS_BEFORE_REFUSED = 2
 """So often may the connection break on one message that travels alone before that message is to blame."""
+FOLDERS_GIVEN_UP = 3
+"""So many folders in a row that break every connection are the server's trouble, and end the account."""
 JOIN_SECONDS = 1.0
 """For a thread to leave by itself; with the socket closed after it, well within the grace of a signal."""
 
 
-class _Closing(Exception):  # not an error: the main thread does not listen any more
+class _Closing(Exception):
     """The main thread has gone; nobody listens."""
 
 
 @dataclass
 class FolderReader:
-    """Reads the folders in *jobs* over *session* and puts events into *events*."""
+    """Reads folders from *jobs* over *session* and puts events into *events*."""
 
     session: Session
-    jobs: queue.SimpleQueue[Job]
+    jobs: Jobs
     events: queue.Queue[Event]
     start_date: datetime | None
     _closing: threading.Event = field(default_factory=threading.Event)
     _drops: Counter[int] = field(default_factory=Counter)
     _window_messages: int = WINDOW_MESSAGES
+    _given_up: int = 0
 
     def __post_init__(self) -> None:
         self.session.wait = self._wait
@@ -81,18 +85,15 @@ class FolderReader:
     def _run(self) -> None:
         job: Job | None = None
         try:
-            while not self._closing.is_set():
-                try:
-                    job = self.jobs.get_nowait()
-                except queue.Empty:
-                    break
+            while job := self.jobs.take(self._closing):
                 self._read(job)
+                self.jobs.done()
         except _Closing:
             pass
         except Exception as error:  # noqa: BLE001  # a defect of ours ends this account, not the run in silence
             if job is not None:
                 # Another connection may do what this one could not (a limit of connections, say).
-                self.jobs.put(job)
+                self.jobs.put_back(job)
             self._put_last(ReaderFailed(error))
         finally:
             self.session.close()
@@ -115,20 +116,39 @@ class FolderReader:
 
     def _read(self, job: Job) -> None:
         """Read one folder to its end, over as many connections as that takes."""
-        self._drops.clear()
+        self._drops = Counter(dict.fromkeys(job.pending, DROPS_BEFORE_REFUSED - 1))
         while True:
             try:
                 self._read_once(job)
             except Unavailable as error:
-                # The window that broke is asked for again in parts: a line that dies after some megabytes
-                # would otherwise never get through it.
+                # What broke is asked for again in smaller parts: a line that dies after some megabytes, or
+                # a server that dies at one message, would otherwise never let us through.
                 self._window_messages = max(1, self._window_messages // 4)
-                self.session.broke(error)
+                if not self._again(error):
+                    self._put(FolderFailed(job.folder, error))
+                    return
             except Refused as error:
                 self._put(FolderFailed(job.folder, error))
                 return
             else:
+                self._given_up = 0
                 return
+
+    def _again(self, error: Unavailable) -> bool:
+        """Wait for another attempt at this folder; False when it is the folder that breaks connections.
+
+        Raises:
+            AccountError: the server itself cannot be reached any more.
+        """
+        try:
+            self.session.broke(error)
+        except AccountError:
+            self._given_up += 1
+            if not self.session.reached or self._given_up >= FOLDERS_GIVEN_UP:
+                raise
+            self.session.progress()
+            return False
+        return True
 
     def _read_once(self, job: Job) -> None:
         client = self.session.client()
@@ -136,23 +156,33 @@ class FolderReader:
         if job.uidvalidity not in (None, examined.uidvalidity):
             job.last_uid, job.pending = 0, []
         job.uidvalidity = examined.uidvalidity
-        self._put(FolderOpened(job.folder, examined.uidvalidity))
+        self._put(FolderOpened(job.folder, examined.uidvalidity, examined.uidnext))
         self._retry_pending(job)
         uids = commands.search(client, first_uid=job.last_uid + 1, since=self.start_date)
-        for start in range(0, len(uids), ENVELOPES_AT_ONCE):
-            self._read_run(job, uids[start : start + ENVELOPES_AT_ONCE])
-        self._put(FolderDone(job.folder, examined.uidnext))
+        if uids is None and examined.exists and not job.last_uid and self.start_date is None:
+            raise Unavailable(f"UID SEARCH in {job.folder.name}: {examined.exists} messages, and no answer")
+        position = 0
+        while run := (uids or [])[position : position + self._envelopes_at_once]:
+            position += len(run)
+            self._read_run(job, run)
+        self._put(FolderDone(job.folder))
+
+    @property
+    def _envelopes_at_once(self) -> int:
+        """UIDs whose envelopes are asked for together; few while something breaks the connection."""
+        return ENVELOPES_AT_ONCE if self._window_messages == WINDOW_MESSAGES else self._window_messages
 
     def _retry_pending(self, job: Job) -> None:
-        for uid in list(job.pending):
-            outcomes = self._outcomes([uid])
+        # One beyond a lowered last_uid is met again on the way.
+        for uid in [each for each in job.pending if each <= job.last_uid]:
+            outcomes = self._window(self._envelopes([uid]))
             self._put(Window(job.folder, deque(outcomes), retried=True))
             job.pending.remove(uid)
+            self.session.progress()
 
     def _read_run(self, job: Job, uids: Sequence[int]) -> None:
         """Read some hundred messages, window by window, each window put as soon as it is here."""
-        envelopes = commands.fetch_envelopes(self.session.client(), uids)
-        known = [envelopes.get(uid) or _unknown(uid) for uid in uids]
+        known = self._envelopes(uids)
         while known:
             window = next(windows(known, messages=self._window_messages))
             outcomes = self._window(window)
@@ -162,9 +192,21 @@ class FolderReader:
             self._window_messages = min(WINDOW_MESSAGES, self._window_messages * 2)
             self.session.progress()
 
-    def _outcomes(self, uids: Sequence[int]) -> list[Outcome]:
-        envelopes = commands.fetch_envelopes(self.session.client(), uids)
-        return self._window([envelopes.get(uid) or _unknown(uid) for uid in uids])
+    def _envelopes(self, uids: Sequence[int]) -> list[Envelope]:
+        """Return the envelopes in the order of *uids*; an unknown one where the server gives none."""
+        found: dict[int, Envelope] = {}
+        groups = [list(uids)]
+        while groups:
+            group = groups.pop()
+            if len(group) == 1 and self._drops[group[0]] >= DROPS_BEFORE_REFUSED:
+                continue
+            try:
+                with self._blaming(group):
+                    found |= commands.fetch_envelopes(self.session.client(), group)
+            except Refused:
+                if len(group) > 1:
+                    groups += [group[len(group) // 2 :], group[: len(group) // 2]]
+        return [found.get(uid) or _unknown(uid) for uid in uids]
 
     def _window(self, window: Sequence[Envelope]) -> list[Outcome]:
         """Return what became of each message of a window, in its order."""
@@ -186,7 +228,9 @@ class FolderReader:
                 bodies, reason = {}, str(error)
             else:
                 reason = "the server gives no octets for it"
-            found.update((uid, Fetched(known[uid], octets)) for uid, octets in bodies.items() if uid in known)
+            # An empty body of a message that has a size is no body.
+            bodies = {uid: octets for uid, octets in bodies.items() if octets or not known[uid].size}
+            found.update((uid, Fetched(known[uid], octets)) for uid, octets in bodies.items())
             if missing := [uid for uid in group if uid not in bodies]:
                 if len(group) > 1:
                     groups += [[uid] for uid in reversed(missing)]
@@ -197,10 +241,17 @@ class FolderReader:
     def _bodies(self, uids: list[int]) -> dict[int, bytes]:
         if len(uids) == 1 and self._drops[uids[0]] >= DROPS_BEFORE_REFUSED:
             raise Refused("the connection breaks whenever it is fetched")
-        try:
+        with self._blaming(uids):
             return commands.fetch_bodies(self.session.client(), uids)
-        except Unavailable as error:
-            if len(uids) == 1 and not code_of(str(error)):
+
+    @contextmanager
+    def _blaming(self, uids: Sequence[int]) -> Iterator[None]:
+        """Hold a break of the connection against a message that was asked for alone."""
+        self.session.client()
+        try:
+            yield
+        except Unavailable:
+            if len(uids) == 1:
                 self._drops[uids[0]] += 1
             raise
 
@@ -219,62 +270,8 @@ class FolderReader:
         )
 
 
-def _unknown(uid: int) -> commands.Envelope:
+def _unknown(uid: int) -> Envelope:
     """Return the envelope of a message whose server gave none; its octets are asked for all the same."""
-    return commands.Envelope(
+    return Envelope(
         uid=uid, size=0, internal_date=None, flags=(), labels=None, gmail_msgid=None, gmail_thrid=None
     )
-
-
-class Readers:
-    """Some readers at work on the same jobs, and what they say in one stream."""
-
-    def __init__(
-        self, sessions: Iterable[Session], jobs: Sequence[Job], *, start_date: datetime | None
-    ) -> None:
-        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        for job in jobs:
-            self._jobs.put(job)
-        self._events: queue.Queue[Event] = queue.Queue(maxsize=1)
-        self._readers = [FolderReader(session, self._jobs, self._events, start_date) for session in sessions]
-        for reader in self._readers:
-            reader.thread.start()
-
-    def events(self, check: Callable[[], None]) -> Iterator[Progress]:
-        """Yield what the readers say until the last has ended; *check* is called while there is nothing.
-
-        Raises:
-            Exception: what ended a reader, once no other can do its work.
-        """
-        alive = len(self._readers)
-        failure: Exception | None = None
-        while alive:
-            check()
-            try:
-                event = self._events.get(timeout=0.2)
-            except queue.Empty:
-                continue
-            match event:
-                case ReaderDone():
-                    alive -= 1
-                case ReaderFailed(PoliteStop() as error):
-                    # Whoever goes on now makes the server's limit worse.
-                    raise error
-                case ReaderFailed(error):
-                    failure = failure or error
-                case _:
-                    yield event
-        if failure is not None and not self._jobs.empty():
-            raise failure
-
-    def close(self) -> None:
-        """End every thread and connection: by LOGOUT at rest, by closing the socket while it reads."""
-        for reader in self._readers:
-            reader.close()
-        deadline = time.monotonic() + JOIN_SECONDS
-        for reader in self._readers:
-            reader.thread.join(max(0, deadline - time.monotonic()))
-        for reader in self._readers:
-            if reader.thread.is_alive():
-                reader.session.abort()
-                reader.thread.join(JOIN_SECONDS / len(self._readers))

@@ -1,7 +1,8 @@
 """What a server's refusal means: response codes and broken lines, translated into our errors.
 
-Codes: RFC 5530 (UNAVAILABLE, AUTHENTICATIONFAILED, INUSE, LIMIT, OVERQUOTA …); THROTTLED is Google's and
-Microsoft's. The server's words go into the error with every address taken out.
+Codes: RFC 5530; THROTTLED is Google's and Microsoft's. The server's own words stay out of errors and logs:
+they quote subjects, addresses, the command that failed, even a line of a message when lengths are wrong. Only
+at the sign-in are they worth showing, with whatever may identify somebody taken out.
 """
 
 from __future__ import annotations
@@ -17,14 +18,26 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, Protoco
 from tap_mailbox.errors import AccountError, PoliteStop, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 TRANSIENT = frozenset({"UNAVAILABLE", "INUSE", "LIMIT"})
 """Codes after which a new connection may help."""
 POLITE = frozenset({"OVERQUOTA", "THROTTLED"})
 """Codes after which the account rests until the next run."""
-_CODE = re.compile(r"\[([A-Z][A-Z-]*)[^\]]*\]", re.IGNORECASE)
-_ADDRESS = re.compile(r"\S+@\S+")
+_REASONS = frozenset(
+    {
+        "ALERT",
+        "AUTHENTICATIONFAILED",
+        "AUTHORIZATIONFAILED",
+        "CANNOT",
+        "CLIENTBUG",
+        "CONTACTADMIN",
+        "CORRUPTION",
+    }
+    | {"EXPIRED", "EXPUNGEISSUED", "NONEXISTENT", "NOPERM", "PRIVACYREQUIRED", "SERVERBUG", "WEBALERT"}
+)
+_CODE = re.compile(r"\[(" + "|".join(sorted(TRANSIENT | POLITE | _REASONS)) + r")\b", re.IGNORECASE)
+_IDENTIFYING = re.compile(r"\S+@\S+|\"[^\"]*\"|'[^']*'|<[^>]*>")
 _MAX_WORDS = 200
 
 
@@ -32,23 +45,33 @@ class Refused(AccountError):
     """The server answered NO or BAD to one command; the connection is still good."""
 
 
-def code_of(text: str) -> str:
-    """Return the response code in a server's answer, in upper case; empty when there is none."""
-    found = _CODE.search(text)
-    return found.group(1).upper() if found else ""
-
-
-def words_of(error: BaseException) -> str:
-    """Return what the server said, on one line, short, and without any address."""
+def code_of(error: BaseException) -> str:
+    """Return the response code of an answer in upper case, one of those we know; else an empty text."""
     text = str(error)
-    if len(text) > 3 and text[:2] in {"b'", 'b"'}:
-        text = text[2:-1]
-    return _ADDRESS.sub("<address>", " ".join(text.split()))[:_MAX_WORDS]
+    # imaplib quotes what it could not read, which may be a line of somebody's mail.
+    found = None if "unexpected response" in text else _CODE.search(text)
+    if found:
+        return found.group(1).upper()
+    # Exchange throttles with BAD and a sentence.
+    return "THROTTLED" if "throttl" in text.lower() and not isinstance(error, ProtocolError) else ""
+
+
+def words_of(error: BaseException, hide: Sequence[str]) -> str:
+    """Return what the server said on one line, short, without quotations, addresses and *hide*."""
+    text = str(error)
+    for each in sorted(filter(None, hide), key=len, reverse=True):
+        text = text.replace(each, "***")
+    text = text.removeprefix("b'").removeprefix('b"').rstrip("'\"")
+    return _IDENTIFYING.sub("***", " ".join(text.split()))[:_MAX_WORDS]
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
+def translated(doing: str, *, hide: Sequence[str] | None = None) -> Iterator[None]:
     """Raise our errors for whatever IMAP, TLS or the socket throws while *doing* something.
+
+    Args:
+        doing: What the error begins with.
+        hide: Secrets that the server's words must not repeat; None leaves its words out.
 
     Raises:
         Refused: NO or BAD without a code that says more.
@@ -63,27 +86,28 @@ def translated(doing: str) -> Iterator[None]:
             f"{doing}: the server's certificate is not trusted ({error.verify_message}); name its authority "
             "in ca_file if the server is right"
         ) from None
-    except (IMAPClientAbortError, imaplib.IMAP4.abort, ProtocolError) as error:
-        # A BYE often says why (RFC 3501, section 7.1.5).
-        if code_of(str(error)) in POLITE:
-            raise PoliteStop(f"{doing}: the server asks us to stop ({words_of(error)})") from None
-        raise Unavailable(f"{doing}: the connection broke ({words_of(error)})") from None
-    except (IMAPClientError, imaplib.IMAP4.error) as error:
-        code = code_of(str(error))
-        if isinstance(error.__context__, imaplib.IMAP4.abort) and code not in POLITE:
-            # imapclient reports a connection that closed during the sign-in as a refused sign-in.
-            raise Unavailable(f"{doing}: the connection broke ({words_of(error)})") from None
-        if code in POLITE:
-            raise PoliteStop(f"{doing}: the server asks us to stop ({words_of(error)})") from None
-        if code in TRANSIENT:
-            raise Unavailable(f"{doing}: {words_of(error)}") from None
-        raise Refused(f"{doing}: {words_of(error)}") from None
+    except (IMAPClientError, imaplib.IMAP4.error, ProtocolError) as error:
+        raise _meaning(doing, error, hide) from None
     except TimeoutError:
         raise Unavailable(f"{doing}: no answer in time") from None
-    except (OSError, EOFError) as error:
-        raise Unavailable(
-            f"{doing}: {error.strerror or error}" if isinstance(error, OSError) else doing
-        ) from None
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise Unavailable(f"{doing}: {error.strerror or type(error).__name__}") from None
+    except (ArithmeticError, AttributeError, EOFError, LookupError, TypeError, ValueError) as error:
         # imaplib and imapclient raise these on answers that no grammar allows; the stream is out of step.
         raise Unavailable(f"{doing}: the server's answer makes no sense ({type(error).__name__})") from None
+
+
+def _meaning(doing: str, error: Exception, hide: Sequence[str] | None) -> AccountError:
+    code = code_of(error)
+    said = f"[{code}]" if code else "no reason code"
+    if hide is not None:
+        said = words_of(error, hide)
+    if code in POLITE:
+        return PoliteStop(f"{doing}: the server asks us to stop ({said})")
+    # imapclient reports a connection that closed during the sign-in as a refused sign-in.
+    breaks = (IMAPClientAbortError, imaplib.IMAP4.abort, ProtocolError)
+    if isinstance(error, breaks) or isinstance(error.__context__, imaplib.IMAP4.abort):
+        return Unavailable(f"{doing}: the connection broke ({said})")
+    if code in TRANSIENT:
+        return Unavailable(f"{doing}: not now ({said})")
+    return Refused(f"{doing}: refused ({said})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import imaplib
 import random
 import socket
@@ -36,7 +37,8 @@ class Session:
     """A connection that can be asked for again after it broke.
 
     ``client()`` connects and signs in when needed; ``broke(error)`` closes, waits with exponential back-off
-    and jitter, and gives up after `MAX_RECONNECTS` in a row; ``progress()`` starts that count anew.
+    and jitter, and gives up after `MAX_RECONNECTS` in a row; ``progress()`` starts that count anew. `reached`
+    tells whether the server let us in meanwhile: then it is not the server that is down.
     """
 
     def __init__(self, account: Account, *, wait: Callable[[float], None]) -> None:
@@ -53,6 +55,8 @@ class Session:
         """Waits some seconds; raises when the run is to end."""
         self._client: IMAPClient | None = None
         self._breaks = 0
+        self._refused: set[AuthMethod] = set()
+        self.reached = False
 
     def client(self) -> IMAPClient:
         """Return a signed-in client, connecting first if there is none.
@@ -64,6 +68,7 @@ class Session:
         if self._client is None:
             try:
                 self._client = self._sign_in()
+                self.reached = True
             except Refused as error:
                 # Before the sign-in a NO or BYE speaks of the server (too many connections), not of us.
                 raise Unavailable(str(error)) from None
@@ -85,6 +90,7 @@ class Session:
     def progress(self) -> None:
         """Something arrived: the next break is the first again."""
         self._breaks = 0
+        self.reached = False
 
     def drop(self) -> None:
         """Close the connection without a word; it is broken or in the middle of an answer."""
@@ -113,7 +119,12 @@ class Session:
 
     def _connect(self) -> IMAPClient:
         server = self.server
-        context = ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
+        try:
+            context = ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
+        except OSError as error:
+            # A file that is no PEM is an SSLError, which is an OSError.
+            reason = error.strerror or "it holds no certificate"
+            raise AccountError(f"ca_file {server.ca_file} cannot be read: {reason}") from None
         with translated(f"connecting to {self.label}"):
             client = IMAPClient(
                 server.host,
@@ -139,6 +150,8 @@ class Session:
     def _sign_in(self) -> IMAPClient:
         methods = [self.credential] if self.credential else list(self.account.auth)
         for method in methods:
+            if method in self._refused:
+                continue
             try:
                 credential = credential_for(self.account, method)
             except CredentialError as error:
@@ -160,6 +173,8 @@ class Session:
         raise CredentialError("; ".join(self.fallbacks) or "no sign-in method is configured")
 
     def _fell_back(self, method: AuthMethod, error: CredentialError) -> None:
+        # Never again with this one: servers lock accounts for trying.
+        self._refused.add(method)
         self.fallbacks.append(f"{method.method}: {error}")
 
 
@@ -186,14 +201,20 @@ def _authenticate(client: IMAPClient, credential: PasswordCredential, label: str
         )
     doing = f"signing in at {label}"
     try:
-        with translated(doing):
+        with translated(doing, hide=_secrets(credential)):
             sign_in(username, credential.password)
     except Refused as error:
-        reason = str(error).removeprefix(f"{doing}: ")
+        reason = str(error).removeprefix(f"{doing}: refused (").removesuffix(")")
         raise CredentialError(
             f"sign-in refused at {label} ({reason}). If the account has two-step verification, create an app "
             "password; if the provider wants OAuth, name such a method first"
         ) from None
+
+
+def _secrets(credential: PasswordCredential) -> list[str]:
+    """Return what a server may quote of a sign-in."""
+    plain = f"\0{credential.username}\0{credential.password}"
+    return [credential.password, credential.username, base64.b64encode(plain.encode()).decode()]
 
 
 def _introduce(client: IMAPClient) -> None:

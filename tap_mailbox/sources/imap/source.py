@@ -8,6 +8,8 @@ The bookmark of a folder moves only when the generator is resumed, that is after
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +30,12 @@ from tap_mailbox.sources.imap.events import (
     Window,
 )
 from tap_mailbox.sources.imap.plan import selected
-from tap_mailbox.sources.imap.reader import Readers
+from tap_mailbox.sources.imap.readers import Readers
 from tap_mailbox.sources.imap.replies import Refused
 from tap_mailbox.sources.imap.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tap_mailbox.config import Account
     from tap_mailbox.sources.imap.commands import Envelope, Folder
@@ -59,13 +61,40 @@ class ImapSource(Source):
         """Yield the messages the bookmark does not cover yet. See `Source.messages`."""
         session = Session(self._account, wait=self._stop.wait)
         try:
-            jobs = self._jobs(session)
+            jobs = self._interruptibly(session, self._jobs)
             self._note_credential(session)
             if jobs:
                 yield from self._read(session, jobs)
         finally:
             session.close()
         self._bookmark["last_poll"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _interruptibly(self, session: Session, work: Callable[[Session], list[Job]]) -> list[Job]:
+        """Do *work* in a thread, so that a signal need not wait for a name server or a silent one.
+
+        Raises:
+            Stopped: a signal arrived; the thread is left to end with the process.
+        """
+        done: queue.SimpleQueue[list[Job] | BaseException] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                done.put(work(session))
+            except BaseException as error:  # noqa: BLE001  # it is raised again where somebody waits for it
+                done.put(error)
+
+        threading.Thread(target=run, name=f"imap-{self._account.name}", daemon=True).start()
+        while True:
+            try:
+                outcome = done.get(timeout=0.1)
+            except queue.Empty:
+                if self._stop.requested:
+                    session.abort()
+                    self._stop.check()
+                continue
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
 
     def _jobs(self, session: Session) -> list[Job]:
         """Return the folders with something new, over as many connections as it takes to ask."""
@@ -79,6 +108,9 @@ class ImapSource(Source):
     def _ask(self, session: Session) -> list[Job]:
         client = session.client()
         folders = commands.list_folders(client)
+        if not folders:
+            # INBOX always exists (RFC 3501, section 5.1).
+            raise Unavailable("LIST names no folder at all")
         chosen, idle = selected(folders, include=self._account.include, exclude=self._account.exclude)
         self.report.folders = 0
         names = {folder.name for folder in folders}
@@ -91,9 +123,12 @@ class ImapSource(Source):
                     uidvalidity, uidnext = commands.status(client, folder)
                 except Refused as error:
                     logger.info("account %s: %s; asking with EXAMINE", self._account.name, error)
+                session.progress()
             if not self._unchanged(folder, uidvalidity, uidnext):
                 bookmark = FolderBookmark(self._bookmarks, folder.name)
                 jobs.append(Job(folder, bookmark.uidvalidity, bookmark.last_uid, bookmark.pending))
+        if not chosen:
+            self._warn("folders.include and folders.exclude select no folder; nothing is read")
         for pattern in idle:
             self._warn(f"folders.include {pattern!r} matches no folder")
         for name in self._bookmarks.keys() - names:
@@ -107,13 +142,9 @@ class ImapSource(Source):
             return False
         if bookmark.uidvalidity not in (None, uidvalidity) or uidnext > bookmark.last_uid + 1:
             return False
-        if uidnext <= bookmark.last_uid:
-            self._warn(
-                f"folder {folder.name!r}: the bookmark is at UID {bookmark.last_uid}, beyond the server's "
-                f"next ({uidnext}); mail below it is not read. Lower last_uid if it was set by hand"
-            )
         # A legacy bookmark learns here under which UIDVALIDITY it holds.
         bookmark.begin(uidvalidity)
+        self._check_reach(folder, uidnext)
         self.report.folders += 1
         return True
 
@@ -126,21 +157,21 @@ class ImapSource(Source):
         try:
             for event in readers.events(self._stop.check):
                 match event:
-                    case FolderOpened(folder, uidvalidity):
-                        self._open(folder, uidvalidity)
+                    case FolderOpened(folder, uidvalidity, uidnext):
+                        self._open(folder, uidvalidity, uidnext)
                     case Window():
                         yield from self._outcomes(event)
-                    case FolderDone(folder, uidnext):
-                        if uidnext is not None:
-                            FolderBookmark(self._bookmarks, folder.name).pass_uid(uidnext - 1)
+                    case FolderDone(folder):
                         self.report.folders += 1
                         yield Checkpoint(folder.name)
                     case FolderFailed(folder, error):
                         self._fail(f"folder {folder.name!r}: {error}")
+            for lost in readers.lost:
+                self._warn(f"one of {connections} connections was lost, the others did its work: {lost}")
         finally:
             readers.close()
 
-    def _open(self, folder: Folder, uidvalidity: int) -> None:
+    def _open(self, folder: Folder, uidvalidity: int, uidnext: int | None) -> None:
         bookmark = FolderBookmark(self._bookmarks, folder.name)
         if bookmark.uidvalidity not in (None, uidvalidity):
             self._warn(
@@ -148,6 +179,16 @@ class ImapSource(Source):
                 "it is read again from the start, the archive knows what it has"
             )
         bookmark.begin(uidvalidity)
+        self._check_reach(folder, uidnext)
+
+    def _check_reach(self, folder: Folder, uidnext: int | None) -> None:
+        """Fail a folder whose bookmark no message can reach: what is below it would be missed in silence."""
+        last_uid = FolderBookmark(self._bookmarks, folder.name).last_uid
+        if uidnext is not None and uidnext <= last_uid:
+            self._fail(
+                f"folder {folder.name!r}: the bookmark is at UID {last_uid}, beyond the server's next "
+                f"({uidnext}); mail below it is not read. Lower last_uid, or delete the folder's entry"
+            )
 
     def _outcomes(self, window: Window) -> Iterator[RawMessage]:
         """Yield the messages of a window; pass each UID in the bookmark once it is dealt with."""
@@ -172,6 +213,10 @@ class ImapSource(Source):
                     bookmark.refuse(uid)
                     self._fail(f"folder {folder.name!r}: UID {uid} is pending, it was refused ({reason})")
                 case TooOld(uid):
+                    if window.retried:
+                        logger.info(
+                            "account %s: pending UID %d is before start_date", self._account.name, uid
+                        )
                     bookmark.resolve(uid)
             if not window.retried:
                 bookmark.pass_uid(uid)

@@ -122,10 +122,12 @@ def test_changed_uidvalidity_reads_again(account, dovecot, user):
 
 
 def test_bookmark_beyond_uidnext_is_named(account):
-    """A bookmark that no message can reach is a warning: mail below it would be missed in silence."""
+    """A bookmark that no message can reach is a failure: mail below it would be missed in silence."""
     state = run_tap([account]).state
     state["bookmarks"]["imap_messages"]["accounts"]["alice"]["folders"]["INBOX"]["last_uid"] = 4000
-    assert any("4000" in line for line in run_tap([account], state).report().warnings)
+    run = run_tap([account], state)
+    assert 3 == run.code
+    assert any("4000" in line for line in run.report().failures)
 
 
 def test_bookmark_of_a_gone_folder_is_kept(account, dovecot, user):
