@@ -57,9 +57,12 @@ fix: $(STAMP)  ## Let ruff format and repair what it can.
 demo: $(STAMP)  ## Archive a small mailbox through Meltano, twice, and show what came of it.
 	@$(BIN)/python -m demo.run
 
-lock: $(STAMP)  ## Renew requirements-dev.lock from requirements-dev.in and pyproject.toml.
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-annotate --no-header --output-file $(LOCK) pyproject.toml requirements-dev.in
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header
+
+lock: $(STAMP)  ## Renew the locks from requirements-*.in and pyproject.toml.
+	$(COMPILE) --output-file $(LOCK) pyproject.toml requirements-dev.in
+	$(COMPILE) --output-file requirements-peers.lock requirements-peers.in
 
 clean:  ## Remove everything that git ignores and a command here has made.
 	rm -rf $(VENV) $(PEERS) .meltano build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
