@@ -172,6 +172,23 @@ def test_signal_on_a_blocked_pipe(tmp_path, tree, signum):
     assert len(records(out)) > 3
 
 
+def test_signal_in_the_middle_of_a_huge_line(tmp_path, tree):
+    """A line longer than the pipe, and nobody reading: the alarm ends the tap within 5 s, with a word about it."""
+    (tree / "000.eml").write_bytes(mail(0, body="x" * 3_000_000))
+    (tmp_path / "config.json").write_text(json.dumps({"accounts": [files_account(tree)]}))
+    process = subprocess.Popen(
+        [*TAP, "--config", str(tmp_path / "config.json")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    wait_until_asleep_in_the_pipe(process)
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert 143 == process.wait(timeout=30)
+    assert time.monotonic() - started < 5
+    assert b"no orderly end" in process.stderr.read()
+    process.stdout.close()
+    process.stderr.close()
+
+
 def test_signal_in_the_middle_of_a_run(tmp_path, tree):
     """A signal between two records: what came before is covered by the last STATE, and no line is torn."""
     (tmp_path / "config.json").write_text(json.dumps({"accounts": [files_account(tree)]}))
