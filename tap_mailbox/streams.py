@@ -24,11 +24,12 @@ from tap_mailbox.sources.base import Report
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import MetadataMapping
 
     from tap_mailbox.config import Account, Config
-    from tap_mailbox.tap import TapMailbox
+    from tap_mailbox.stop import Stop
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +60,10 @@ class MessagesStream(Stream):
     # Records are right by construction, and tests hold them against the schema; checking each again would
     # cost as much as parsing it.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
-    _tap: TapMailbox
 
-    def __init__(self, tap: TapMailbox) -> None:
+    def __init__(self, tap: Tap, *, settings: Config | None, stop: Stop, outcomes: list[Outcome]) -> None:
+        """Make the stream of *tap*; *settings* None will do for discovery, *outcomes* gets one an account."""
+        self._settings, self._stop, self._outcomes = settings, stop, outcomes
         super().__init__(tap=tap, name=self.stream_name, schema=load_schema("message"))
         # Bookmarks are our own dictionaries (docs/adr/0001-state-dictionary.md): with a replication key the
         # SDK would keep a second one, with FULL_TABLE it would call an interrupted run a failure.
@@ -80,7 +82,7 @@ class MessagesStream(Stream):
 
     def get_records(self, context: Context | None) -> Iterator[dict[str, Any]]:  # noqa: ARG002  # no partitions
         """Yield the records of every account of this protocol, one account after the other."""
-        settings = self._tap.settings
+        settings = self._settings
         if settings is None:
             return
         for account in settings.accounts:
@@ -95,15 +97,13 @@ class MessagesStream(Stream):
         logger.info("account %s: reading", account.name)
         try:
             bookmark = account_state(cast("dict[str, Any]", self.tap_state), self.name, account.name)
-            source = open_source(
-                account, bookmark=bookmark, start_date=settings.start_date, stop=self._tap.stop
-            )
+            source = open_source(account, bookmark=bookmark, start_date=settings.start_date, stop=self._stop)
             report = source.report
             with_raw = self.mask["properties", "raw"]
             limits = Limits(**settings.limits)
             for message in source.messages():
                 # The bookmark covers all that came before this message, which is not handed over yet.
-                self._tap.stop.check()
+                self._stop.check()
                 if isinstance(message, Checkpoint):
                     self._state_at_checkpoint(bookmark)
                     continue
@@ -128,7 +128,7 @@ class MessagesStream(Stream):
             )
         finally:
             report.pending = _pending(bookmark)
-            self._tap.outcomes.append(Outcome(account.name, report, time.monotonic() - started, interrupted))
+            self._outcomes.append(Outcome(account.name, report, time.monotonic() - started, interrupted))
 
     def _state_at_checkpoint(self, bookmark: dict[str, Any]) -> None:
         few = len(bookmark.get("folders") or bookmark.get("paths") or ()) <= FOLDERS_OF_SMALL_STATE

@@ -66,10 +66,12 @@ class TapMailbox(Tap):
     def discover_streams(self) -> list[MessagesStream]:
         """Return all three streams in discovery, and in a run those that some account feeds."""
         streams = [ImapMessages, GraphMessages, FileMessages]
-        if self.settings is None:
-            return [stream(self) for stream in streams]
-        protocols = {account.protocol for account in self.settings.accounts}
-        return [stream(self) for stream in streams if stream.protocol in protocols]
+        if self.settings is not None:
+            fed = {account.protocol for account in self.settings.accounts}
+            streams = [stream for stream in streams if stream.protocol in fed]
+        return [
+            stream(self, settings=self.settings, stop=self.stop, outcomes=self.outcomes) for stream in streams
+        ]
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over the whole state, keys the tap does not know among them.
