@@ -153,7 +153,7 @@ class ContentReader:
         for leaf in leaves[:1]:
             part = leaf.part
             # Phones name even the text of a message. An unknown type of text counts if it is all there is.
-            only = part.parent is None and part.content_type != "text/calendar"
+            only = part.parent_type is None and part.content_type != "text/calendar"
             readable = part.content_type in _BODY_TYPES or only
             if (
                 readable
@@ -214,16 +214,15 @@ class ContentReader:
 
 def _read_as_text(bodies: list[_Leaf]) -> list[_Leaf]:
     """The text parts; of enriched and plain text that are alternatives, the plain one."""
-    plain = {id(leaf.part.parent) for leaf in bodies if leaf.part.content_type == "text/plain"}
+    plain = {leaf.part.parent_number for leaf in bodies if leaf.part.content_type == "text/plain"}
     return [
         leaf
         for leaf in bodies
         if leaf.part.content_type != "text/html"
         and not (
             leaf.part.content_type in _ENRICHED_TYPES
-            and leaf.part.parent is not None
-            and leaf.part.parent.content_type == "multipart/alternative"
-            and id(leaf.part.parent) in plain
+            and leaf.part.parent_type == "multipart/alternative"
+            and leaf.part.parent_number in plain
         )
     ]
 

@@ -50,7 +50,10 @@ class Part:
     content_type: str = DEFAULT_TYPE
     parameters: Parameters = field(default_factory=dict)
     encoding: str = IDENTITY
-    parent: Part | None = None
+    parent_type: str | None = None
+    """Content type of the multipart it is in. Not that part itself: parts in a circle would stay in memory
+    until the garbage collector finds them, message after message."""
+
     encrypted: bool = False
     """It is inside of a multipart/encrypted."""
 
@@ -61,6 +64,11 @@ class Part:
 
     epilogue: int = 0
     """Of a multipart: where the line after its closing delimiter begins; its end when there is none."""
+
+    @property
+    def parent_number(self) -> str:
+        """The number of the multipart it is in."""
+        return self.number.rpartition(".")[0]
 
     @property
     def is_multipart(self) -> bool:
@@ -191,7 +199,9 @@ class Splitter:
         self._count += 1
         header = read_header(self._octets, start, self._limits, self._defects, part=True)
         header.body = min(header.body, limit)
-        part = Part(_number_in(parent), header, header.body, parent=parent, depth=parent.depth + 1)
+        part = Part(
+            _number_in(parent), header, header.body, parent_type=parent.content_type, depth=parent.depth + 1
+        )
         part.encrypted = parent.encrypted or parent.content_type == "multipart/encrypted"
         parent.children.append(part)
         # RFC 2046, section 5.1.5: in a digest, a part without a type is a message.
@@ -206,7 +216,9 @@ class Splitter:
         """Make one attachment of all that follows the last part that is read."""
         header = Header(start, start)
         parent.children.append(
-            Part(_number_in(parent), header, end, OPAQUE_TYPE, encoding=BINARY, parent=parent)
+            Part(
+                _number_in(parent), header, end, OPAQUE_TYPE, encoding=BINARY, parent_type=parent.content_type
+            )
         )
 
     def _read_content_type(self, part: Part, default: str) -> None:
