@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from tap_mailbox.tap import TapMailbox
+from tap_mailbox.tap import main
 
-TapMailbox.cli()
+if __name__ == "__main__":
+    main()

@@ -130,6 +130,9 @@ class MessagesStream(Stream):
             report.pending = _pending(bookmark)
             self._outcomes.append(Outcome(account.name, report, time.monotonic() - started, interrupted))
 
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Do nothing: the SDK would put a key of its own among the bookmarks that people edit."""
+
     def _state_at_checkpoint(self, bookmark: dict[str, Any]) -> None:
         few = len(bookmark.get("folders") or bookmark.get("paths") or ()) <= FOLDERS_OF_SMALL_STATE
         if few or time.monotonic() - self._last_state >= STATE_SECONDS:

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import click
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import IO
 
-    import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.helpers.types import TapState
     from singer_sdk.plugin_base import _ConfigInput
@@ -206,6 +206,15 @@ class TapMailbox(Tap):
             cls.logger.error("%s", "; ".join(error.errors))  # noqa: TRY400  # it says all there is
             ctx.exit(EXIT_NOTHING_STARTED)
         ctx.exit(tap._guarded(tap.run_connection_test))
+
+
+def main() -> None:
+    """Run `tap-mailbox`; a command line that cannot be understood starts nothing either (exit 1)."""
+    try:
+        sys.exit(TapMailbox.cli.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_NOTHING_STARTED)
 
 
 def _read_json(file: IO[str] | None, what: str) -> dict[str, Any] | None:

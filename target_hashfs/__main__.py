@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_hashfs.target import TargetHashFS
+from target_hashfs.target import main
 
 if __name__ == "__main__":
-    TargetHashFS.cli()
+    main()

@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+import click
 from singer_sdk import Target
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import FLATTENING_CONFIG, STREAM_MAPS_CONFIG, PluginCapabilities
@@ -28,7 +29,6 @@ from target_hashfs.stop import Stop
 if TYPE_CHECKING:
     from types import FrameType
 
-    import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks import Sink
@@ -268,3 +268,12 @@ class TargetHashFS(Target):
         except (InputError, SchemaError, SingerSDKError, SingerError):
             self._end_early()
             raise
+
+
+def main() -> None:
+    """Run `target-hashfs`; a command line that cannot be understood is an error like others (exit 1)."""
+    try:
+        sys.exit(TargetHashFS.cli.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import json
-import re
 import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 COMMAND_TIMEOUT_SECONDS = 60
 """A password manager may ask a person, but a scheduled run must not hang for ever."""
-_APP_PASSWORD = re.compile(r"[A-Za-z0-9]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +66,10 @@ def _from_file(path: Path) -> tuple[str | None, str]:
         raise CredentialError(
             f'credential file {path} has no "password" text; expected {{"email": …, "password": …}}'
         )
-    # Providers show an app password in groups of four; the spaces are no part of it.
-    bare = password.replace(" ", "")
     email = fields.get("email")
-    return email if isinstance(email, str) else None, bare if _APP_PASSWORD.fullmatch(bare) else password
+    # Providers show an app password in groups; the spaces are no part of it. The files of the legacy system
+    # hold nothing else: a password with spaces of its own has `password` and `password_command`.
+    return email if isinstance(email, str) else None, password.replace(" ", "")
 
 
 def _from_command(command: tuple[str, ...]) -> str:

@@ -101,7 +101,12 @@ def _unlabelled(octets: bytes, codec: str | None, hint: str | None) -> str | Non
             candidates.append("iso2022_kr")
     candidates.append("utf-8")
     hinted = codec_of(hint) if hint else None
-    if hinted and hinted not in {codec, ASCII, CP1252}:
+    # Mail is made of ASCII first: what is read by a hint is in no charset that gives ASCII another meaning.
+    if (
+        hinted
+        and hinted not in {codec, ASCII, CP1252}
+        and not hinted.startswith(("utf-16", "utf-32", "utf-7"))
+    ):
         candidates.append(hinted)
     for candidate in candidates:
         text = _strict(octets, candidate)

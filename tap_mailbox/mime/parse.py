@@ -135,20 +135,22 @@ def _message(given: _Given, header: Header, content: Content, *, hint: str | Non
         body_text_source=content.text_source,
         body_html=content.html,
         attachments=tuple(content.attachments),
-        headers=_headers(header, octets, hint),
+        headers=_headers(header, octets, hint, defects),
         defects=tuple(sorted(defect.value for defect in defects)),
     )
 
 
-def _headers(header: Header, octets: bytes, hint: str | None) -> tuple[tuple[str, str], ...]:
-    """Every field, encoded words as they are."""
-    plain = (
-        octets.find(b"\0", header.start, header.body) < 0
-        and octets.find(b"\x1b", header.start, header.body) < 0
-    )
-    if plain:
-        try:
-            return tuple([(name, value.decode("utf-8")) for name, value in header.fields])
-        except UnicodeDecodeError:
-            pass
+def _headers(
+    header: Header, octets: bytes, hint: str | None, defects: Defects
+) -> tuple[tuple[str, str], ...]:
+    """Every field, encoded words as they are; what is wrong with octets anywhere in the header is noted."""
+    nul = octets.find(b"\0", header.start, header.body) >= 0
+    if nul:
+        defects.add(Defect.NUL_REPLACED)
+    try:
+        fields = tuple([(name, value.decode("utf-8")) for name, value in header.fields])
+        if not nul and octets.find(b"\x1b", header.start, header.body) < 0:
+            return fields
+    except UnicodeDecodeError:
+        defects.add(Defect.UNDECLARED_8BIT_HEADER)
     return tuple([(name, decode_undeclared(value, hint)) for name, value in header.fields])

@@ -29,7 +29,7 @@ def credential(tmp_path, method: dict, email: str | None = "me@example.org"):
     [
         ("abcd efgh ijkl mnop", "abcdefghijklmnop"),
         ("abcdefgh ijklmnop", "abcdefghijklmnop"),
-        ("correct horse battery", "correct horse battery"),
+        ("fake -sec ret", "fake-secret"),
         ("fake-secret", "fake-secret"),
     ],
 )

@@ -135,6 +135,22 @@ def test_nothing_starts(tmp_path, config, state, words):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--state", "/nowhere.json"],
+        ["--catalog", "/nowhere.json"],
+        ["--no-such"],
+        ["--config", "/nowhere.json"],
+    ],
+)
+def test_command_line_that_starts_nothing(tmp_path, arguments):
+    """A file that is not there and an option that does not exist are exit 1, too."""
+    done = tap(tmp_path, None, *arguments)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "Traceback" not in done.stderr
+
+
 def test_no_secret_in_any_output(tmp_path, dovecot):
     """Whatever the level of logging, no password, subject, address or body reaches a log."""
     user = dovecot.new_user(password="fake-pass-word")
@@ -227,7 +243,7 @@ def test_signal_while_the_server_is_silent(tmp_path, make_imap_script, command):
     process.send_signal(signal.SIGTERM)
     out, log = process.communicate(timeout=5)
     assert 143 == process.returncode
-    assert "STATE" == json.loads(out.splitlines()[-1])["type"]
+    assert state == next(line["value"] for line in map(json.loads, out.splitlines()) if line["type"] == "STATE")
     assert "status=interrupted" in log
 
 

@@ -9,7 +9,7 @@ ReaderDone                             always the last word
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Job:
     uidvalidity: int | None
     last_uid: int
     pending: list[int]
+    retried: set[int] = field(default_factory=set)
+    """Pending ones that were dealt with in this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class FolderDone:
-    """Every message that the server named was accounted for."""
+    """Every message that the server named was accounted for, the last of them *last_uid* (0: none)."""
 
     folder: Folder
+    last_uid: int
 
 
 @dataclass(frozen=True, slots=True)

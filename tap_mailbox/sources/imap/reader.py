@@ -154,18 +154,20 @@ class FolderReader:
         client = self.session.client()
         examined = commands.examine(client, job.folder)
         if job.uidvalidity not in (None, examined.uidvalidity):
-            job.last_uid, job.pending = 0, []
+            job.last_uid, job.pending, job.retried = 0, [], set()
         job.uidvalidity = examined.uidvalidity
         self._put(FolderOpened(job.folder, examined.uidvalidity, examined.uidnext))
         self._retry_pending(job)
         uids = commands.search(client, first_uid=job.last_uid + 1, since=self.start_date)
         if uids is None and examined.exists and not job.last_uid and self.start_date is None:
             raise Unavailable(f"UID SEARCH in {job.folder.name}: {examined.exists} messages, and no answer")
+        # A pending message beyond a lowered last_uid was dealt with already.
+        new = [uid for uid in uids or () if uid not in job.retried]
         position = 0
-        while run := (uids or [])[position : position + self._envelopes_at_once]:
+        while run := new[position : position + self._envelopes_at_once]:
             position += len(run)
             self._read_run(job, run)
-        self._put(FolderDone(job.folder))
+        self._put(FolderDone(job.folder, uids[-1] if uids else 0))
 
     @property
     def _envelopes_at_once(self) -> int:
@@ -173,11 +175,11 @@ class FolderReader:
         return ENVELOPES_AT_ONCE if self._window_messages == WINDOW_MESSAGES else self._window_messages
 
     def _retry_pending(self, job: Job) -> None:
-        # One beyond a lowered last_uid is met again on the way.
-        for uid in [each for each in job.pending if each <= job.last_uid]:
+        for uid in list(job.pending):
             outcomes = self._window(self._envelopes([uid]))
             self._put(Window(job.folder, deque(outcomes), retried=True))
             job.pending.remove(uid)
+            job.retried.add(uid)
             self.session.progress()
 
     def _read_run(self, job: Job, uids: Sequence[int]) -> None:

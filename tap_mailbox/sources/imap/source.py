@@ -161,7 +161,8 @@ class ImapSource(Source):
                         self._open(folder, uidvalidity, uidnext)
                     case Window():
                         yield from self._outcomes(event)
-                    case FolderDone(folder):
+                    case FolderDone(folder, last_uid):
+                        FolderBookmark(self._bookmarks, folder.name).pass_uid(last_uid)
                         self.report.folders += 1
                         yield Checkpoint(folder.name)
                     case FolderFailed(folder, error):

@@ -93,6 +93,18 @@ def test_pending_that_is_gone_is_dropped(dovecot, user, proxy):
     assert [] == run.folders()["INBOX"]["pending"]
 
 
+@pytest.mark.parametrize("gone", [99, 17])
+def test_pending_beyond_the_bookmark(dovecot, user, proxy, gone):
+    """A pending UID above a lowered last_uid, or beyond all, is dealt with like others, and nothing comes twice."""
+    state = run_tap([imap_account(proxy, user)]).state
+    inbox = state["bookmarks"]["imap_messages"]["accounts"]["alice"]["folders"]["INBOX"]
+    inbox.update(last_uid=14, pending=[gone, 30])
+    dovecot.expunge(user, "INBOX", [17])
+    run = run_tap([imap_account(proxy, user)], state)
+    assert (0, ["29", *(str(uid - 1) for uid in range(15, 30) if uid != 17)]) == (run.code, run.ids)
+    assert (30, []) == (run.folders()["INBOX"]["last_uid"], run.folders()["INBOX"]["pending"])
+
+
 def test_message_that_kills_the_connection(dovecot, user):
     """A message at which the server hangs up each time is pending in the end; the others are read."""
     unlock = dovecot.lock_message(user, "INBOX", 9)

@@ -107,6 +107,28 @@ def test_too_large_gives_the_header():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("field", "defects"),
+    [
+        (b"Message-ID: <4\xff@x>", ("undeclared-8bit-header",)),
+        (b"Message-ID: <4@x>\nX-A: \xff", ("undeclared-8bit-header",)),
+        (b"Message-ID: <4@x>\nX-A: a\0b", ("nul-replaced",)),
+        (b"Message-ID: <4@x>\nX-A: gr\xc3\xbc\xc3\x9fe", ()),
+    ],
+)
+def test_damaged_fields_are_defects(field, defects):
+    """Raw octets and NUL are noted in whatever field they stand; raw UTF-8 is allowed (RFC 6532)."""
+    octets = field + b"\nDate: Fri, 05 Jun 2026 10:30:45 +0000\nFrom: a@example.org\n\nHi\n"
+    assert defects == parse_message(octets).defects
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16le", "utf-32", "utf-7"])
+def test_header_is_never_in_a_charset_without_ascii(charset):
+    """Raw octets of a header take the charset of the text only where ASCII means ASCII."""
+    octets = b"Subject: caf\xe9 au lait\nContent-Type: text/plain; charset=" + charset.encode() + b"\n\nHi\n"
+    assert "café au lait" == parse_message(octets).subject
+
+
 def test_every_defect_is_documented():
     """docs/archive-format.md lists exactly the codes there are."""
     _, _, table = (ROOT / "docs/archive-format.md").read_text().partition("## Defects")
