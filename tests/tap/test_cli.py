@@ -243,7 +243,9 @@ def test_signal_while_the_server_is_silent(tmp_path, make_imap_script, command):
     process.send_signal(signal.SIGTERM)
     out, log = process.communicate(timeout=5)
     assert 143 == process.returncode
-    assert state == next(line["value"] for line in map(json.loads, out.splitlines()) if line["type"] == "STATE")
+    assert state == next(
+        line["value"] for line in map(json.loads, out.splitlines()) if line["type"] == "STATE"
+    )
     assert "status=interrupted" in log
 
 
