@@ -173,7 +173,7 @@ def test_killed_at_random_moments(tmp_path, dovecot, victim, signum):
     pair = Pair(tmp_path, [imap_account(dovecot, user)], commit_messages=20)
     chance = random.Random(f"{victim}{signum}")
     state = None
-    for _ in range(3):
+    for _ in range(2):
         tap, target = pair.start(state)
         _wait_for(pair, chance.randrange(1, 300))
         for process in {"tap": [tap], "target": [target], "both": [tap, target]}[victim]:
