@@ -97,7 +97,7 @@ def list_folders(client: IMAPClient) -> list[Folder]:
             separator=separator,
             special=SPECIAL_USES & {flag.decode("ascii", "replace").lower() for flag in flags},
             uidvalidity=statuses.get(raw, {}).get(b"UIDVALIDITY"),
-            uidnext=statuses.get(raw, {}).get(b"UIDNEXT"),
+            uidnext=statuses.get(raw, {}).get(b"UIDNEXT") or None,
         )
         for raw, (flags, separator) in unique.items()
         if not _NO_MAILBOX & {flag.lower() for flag in flags}
@@ -112,7 +112,8 @@ def status(client: IMAPClient, folder: Folder) -> tuple[int | None, int | None]:
         typ, data = client._imap._untagged_response(typ, data, "STATUS")  # noqa: SLF001
         # An answer about another folder may stand beside ours (Exchange).
         items = _statuses(data).get(folder.raw, {})
-    return items.get(b"UIDVALIDITY"), items.get(b"UIDNEXT")
+    # No UID is 0 (RFC 3501, section 9, nz-number): who predicts it does not know.
+    return items.get(b"UIDVALIDITY"), items.get(b"UIDNEXT") or None
 
 
 def examine(client: IMAPClient, folder: Folder) -> Examined:
@@ -123,7 +124,9 @@ def examine(client: IMAPClient, folder: Folder) -> Examined:
     if b"UIDVALIDITY" not in answer:
         raise Refused(f"EXAMINE of {folder.name}: the server gives no UIDVALIDITY, so its UIDs prove nothing")
     return Examined(
-        uidvalidity=answer[b"UIDVALIDITY"], uidnext=answer.get(b"UIDNEXT"), exists=answer.get(b"EXISTS", 0)
+        uidvalidity=answer[b"UIDVALIDITY"],
+        uidnext=answer.get(b"UIDNEXT") or None,
+        exists=answer.get(b"EXISTS", 0),
     )
 
 

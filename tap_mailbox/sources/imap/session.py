@@ -142,7 +142,7 @@ class Session:
             if server.tls == "starttls":
                 with translated(f"STARTTLS with {self.label}"):
                     client.starttls(context)
-        except BaseException:
+        except BaseException:  # whatever ends the attempt, no socket stays open behind it
             _discard(client)
             raise
         return client
@@ -164,7 +164,7 @@ class Session:
             except CredentialError as error:
                 _discard(client)
                 self._fell_back(method, error)
-            except BaseException:
+            except BaseException:  # likewise
                 _discard(client)
                 raise
             else:

@@ -97,6 +97,18 @@ def test_bookmark_never_passes_what_no_search_named(make_imap_script):
     assert 9 == run_tap([imap_account(server)]).folders()["INBOX"]["last_uid"]
 
 
+@pytest.mark.parametrize("capability", ["IMAP4rev1", "IMAP4rev1 LIST-STATUS"])
+def test_uidnext_of_zero_is_unknown(make_imap_script, capability):
+    """A server that predicts UID 0 predicts nothing: the folder is read."""
+    server = make_imap_script({"INBOX": box(4, 7)}, capability=capability)
+    for command in ("LIST", "STATUS", "EXAMINE"):
+        server.answer(command, lambda _, usual: usual.replace(b"UIDNEXT 8", b"UIDNEXT 0"))
+    first = run_tap([imap_account(server)])
+    assert (0, ["4", "7"]) == (first.code, first.ids)
+    second = run_tap([imap_account(server)], first.state)
+    assert (0, []) == (second.code, second.ids)
+
+
 def test_refused_password_is_not_tried_again_for_another_ones_sake(make_imap_script):
     """When a second method's connection breaks, the first, refused, is not sent again."""
     server = make_imap_script({"INBOX": box(4)})
