@@ -1,3 +1,3 @@
-"""Servers for the tests: a real Dovecot, a proxy that breaks things, a scripted IMAP server."""
+"""Servers for the tests: a real Dovecot, a proxy, a scripted IMAP server, Microsoft Graph, OAuth."""
 
 from __future__ import annotations

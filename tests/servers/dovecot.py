@@ -34,85 +34,12 @@ import imapclient
 import trustme
 from imapclient.imap_utf7 import encode as encode_mutf7
 
+from tests.servers.dovecot_settings import Settings
 from tests.servers.ports import HOST, free_ports, wait_for_greeting
 from tests.servers.programs import require
 
-SPECIAL_USE = {
-    "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk", "Trash": "\\Trash", "Archive": "\\Archive",
-}  # fmt: skip
 AWKWARD_PASSWORD = 'pa ss"wört\\ 密碼'
 """A password that LOGIN cannot carry as it is: space, quote, backslash, non-ASCII."""
-
-# auth_failure_delay and the anvil listener: else failed logins slow down the next ones by seconds.
-CONFIGURATION = """
-base_dir = {root}/run
-state_dir = {root}/state
-log_path = {root}/dovecot.log
-instance_name = {name}
-protocols = imap
-listen = {host}
-default_internal_user = {user}
-default_internal_group = {group}
-default_login_user = {user}
-mail_uid = {user}
-mail_gid = {group}
-first_valid_uid = 1
-first_valid_gid = 1
-ssl = yes
-ssl_cert = <{root}/etc/cert.pem
-ssl_key = <{root}/etc/key.pem
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-auth_cache_size = 0
-auth_failure_delay = 0
-mail_max_userip_connections = 100
-mail_location = maildir:~/Maildir:LAYOUT=fs
-mail_plugins = {mail_plugins}
-maildir_very_dirty_syncs = no
-mail_fsync = never
-passdb {{
-  driver = passwd-file
-  args = username_format=%u {root}/etc/users/%u
-}}
-userdb {{
-  driver = static
-  args = uid={user} gid={group} home={root}/mail/%u
-}}
-namespace inbox {{
-  inbox = yes
-  separator = {separator}
-  prefix = {prefix}
-{special_use}
-}}
-protocol imap {{
-  mail_plugins = $mail_plugins {imap_plugins}
-}}
-service imap-login {{
-  chroot =
-  process_min_avail = 1
-  service_count = 0
-  inet_listener imap {{
-    port = {port}
-  }}
-  inet_listener imaps {{
-    port = {tls_port}
-    ssl = yes
-  }}
-}}
-service imap {{
-  process_limit = 100
-}}
-service anvil {{
-  chroot =
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service stats {{
-  chroot =
-}}
-{extra}
-"""
 
 
 @dataclass(frozen=True)
@@ -139,6 +66,7 @@ class Dovecot:
         separator: str = "/",
         prefix: str = "",
         plugins: Sequence[str] = (),
+        oauth: str | None = None,
         extra: str = "",
     ) -> None:
         """Start the server.
@@ -147,6 +75,8 @@ class Dovecot:
             separator: Hierarchy separator of folder names.
             prefix: Of the one namespace, such as `INBOX.`.
             plugins: Such as `zlib` (for all mail) and `imap_zlib` (for the protocol: COMPRESS=DEFLATE).
+            oauth: Address of an introspection endpoint (tests.servers.oauth): XOAUTH2 and OAUTHBEARER are
+                offered too, and a live token lets in the user it names.
             extra: More lines of dovecot.conf; they win.
         """
         self.program = require("dovecot")
@@ -157,13 +87,7 @@ class Dovecot:
         # socket is limited to 107 octets.
         self.root = Path(tempfile.mkdtemp(prefix="dovecot-", dir="/tmp"))
         self._user, self._group = _run_as()
-        self._settings = {
-            "separator": separator,
-            "prefix": prefix,
-            "mail_plugins": " ".join(p for p in plugins if not p.startswith("imap_")),
-            "imap_plugins": " ".join(p for p in plugins if p.startswith("imap_")),
-            "extra": extra,
-        }
+        self._settings = Settings(separator, prefix, plugins, oauth, extra)
         try:
             self._prepare()
             self._start()
@@ -375,21 +299,9 @@ class Dovecot:
 
     def _start(self, attempts: int = 3) -> None:
         self.port, self.tls_port = free_ports(2)
-        settings: dict[str, Any] = {
-            **self._settings,
-            "root": self.root,
-            "name": f"test-{self.port}",
-            "host": self.host,
-            "user": self._user,
-            "group": self._group,
-            "port": self.port,
-            "tls_port": self.tls_port,
-            "special_use": "\n".join(
-                f"  mailbox {name} {{\n    special_use = {use}\n    auto = no\n  }}"
-                for name, use in SPECIAL_USE.items()
-            ),
-        }
-        self._write("etc/dovecot.conf", CONFIGURATION.format_map(settings))
+        owner, ports = (self._user, self._group), (self.port, self.tls_port)
+        for name, text in self._settings.files(self.root, owner=owner, ports=ports).items():
+            self._write(name, text)
         errors = self.root / "stderr"
         as_other: dict[str, Any] = {}
         if os.geteuid() == 0:
