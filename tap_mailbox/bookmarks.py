@@ -6,6 +6,7 @@ Keys the tap does not know are kept.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from tap_mailbox.errors import StateError
@@ -27,6 +28,13 @@ def account_state(state: dict[str, Any], stream: str, account: str) -> dict[str,
         if not isinstance(node, dict):
             raise StateError(f"{path} must be an object, found {type(node).__name__}; see docs/state.md")
     return node
+
+
+def unwrapped(document: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the Singer state of *document*, also where `meltano state get` put it into `singer_state`."""
+    if document is not None and "bookmarks" not in document and "singer_state" in document:
+        return document["singer_state"] or {}
+    return document
 
 
 def check_state(state: object) -> dict[str, Any]:
@@ -53,12 +61,16 @@ def check_state(state: object) -> dict[str, Any]:
             if not isinstance(paths, dict | None):
                 place = f"state.bookmarks.{stream}.accounts.{account}.paths"
                 raise StateError(f"{place} must be an object, found {type(paths).__name__}")
-            if stream == "imap_messages":
-                folders = entry.get("folders")
+            if stream != "file_messages":
+                folders, place = entry.get("folders"), f"state.bookmarks.{stream}.accounts.{account}.folders"
                 if not isinstance(folders, dict | None):
-                    raise StateError(f"{_place(account)} must be an object, found {type(folders).__name__}")
+                    raise StateError(f"{place} must be an object, found {type(folders).__name__}")
+                check = _check_imap_folder if stream == "imap_messages" else _check_graph_folder
                 for folder, bookmark in (folders or {}).items():
-                    _check_folder(account, folder, bookmark)
+                    _check_object(f"{place}[{folder!r}]", bookmark)
+                    check(f"{place}[{folder!r}]", bookmark or {})
+            if stream == "graph_messages":
+                _check_times(f"state.bookmarks.{stream}.accounts.{account}", entry, "last_reconcile")
     return state
 
 
@@ -113,14 +125,14 @@ class FolderBookmark:
             self._entry["pending"] = [each for each in pending if each != uid]
 
 
-def _check_folder(account: str, folder: str, bookmark: object) -> None:
-    place = f"{_place(account)}[{folder!r}]"
-    if bookmark is None:
-        return
-    if not isinstance(bookmark, dict):
+def _check_object(place: str, bookmark: object) -> None:
+    if not isinstance(bookmark, dict | None):
         raise StateError(
             f"{place} must be an object, found {type(bookmark).__name__}; delete it to read from the start"
         )
+
+
+def _check_imap_folder(place: str, bookmark: dict[str, Any]) -> None:
     for key in ("uidvalidity", "last_uid"):
         if not _is_uid(bookmark.get(key, 0)) and bookmark.get(key) is not None:
             raise StateError(f"{place}.{key} must be a whole number from 0 to 4294967295")
@@ -129,9 +141,29 @@ def _check_folder(account: str, folder: str, bookmark: object) -> None:
         raise StateError(f"{place}.pending must be a list of UIDs")
 
 
+def _check_graph_folder(place: str, bookmark: dict[str, Any]) -> None:
+    for key in ("delta_link", "next_link"):
+        link = bookmark.get(key)
+        if link is not None and not isinstance(link, str):
+            raise StateError(f"{place}.{key} must be a link, found {type(link).__name__}")
+    _check_times(place, bookmark, "delta_received")
+    pending = bookmark.get("pending")
+    if pending is not None and not (
+        isinstance(pending, list) and all(isinstance(each, str) for each in pending)
+    ):
+        raise StateError(f"{place}.pending must be a list of message ids")
+
+
+def _check_times(place: str, entry: dict[str, Any], *more: str) -> None:
+    for key in ("last_received", *more):
+        value = entry.get(key)
+        if value is None:
+            continue
+        try:
+            datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise StateError(f"{place}.{key} must be a date and time such as 2026-01-31T00:00:00Z") from None
+
+
 def _is_uid(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32
-
-
-def _place(account: str) -> str:
-    return f"state.bookmarks.imap_messages.accounts.{account}.folders"

@@ -37,13 +37,29 @@ class RawMessage:
     seen: Seen
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """One attachment of a message whose octets are gone."""
+
+    octets: bytes
+    filename: str | None
+    content_type: str
+    content_id: str | None = None
+    inline: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class JsonMessage:
-    """A message that an older archiver kept as JSON fields; its octets are gone."""
+    """A message that is known by its fields; its octets are gone, or the server cannot give them."""
 
     fields: Mapping[str, object]
-    """Keys message_id, date, subject, from, to, body_text, body_html; others are ignored."""
+    """Keys message_id, date, subject, from, sender, to, cc, bcc, reply_to, body_text, body_html."""
     seen: Seen
+    headers: tuple[tuple[str, str], ...] = ()
+    """Its header fields, where they are known; they then count instead of those of `fields`."""
+    attachments: tuple[Content, ...] = ()
+    defects: tuple[str, ...] = ("no-octets",)
+    """Why there are no octets, and what else is missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_mailbox.message import JsonMessage, RawMessage
 from tap_mailbox.mime import Defect, Limits, parse_message
+from tap_mailbox.mime.compose import compose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,14 +24,6 @@ NO_DATE = "1970-01-01T00:00:00+00:00"
 _DEFAULT_LIMITS = Limits()
 # What we wrote ourselves to carry JSON fields through the parser is no defect of the message.
 _ARTEFACTS = frozenset({Defect.UNDECLARED_8BIT_HEADER})
-_FIELDS = {
-    "message_id": "Message-ID",
-    "date": "Date",
-    "from": "From",
-    "to": "To",
-    "cc": "Cc",
-    "subject": "Subject",
-}
 
 
 def build_record(
@@ -45,14 +38,15 @@ def build_record(
 
     *with_raw* False leaves out the octets: encoding them costs, and the stream would drop them again.
     """
-    octets = message.octets if isinstance(message, RawMessage) else _as_mime(message.fields)
+    octets = message.octets if isinstance(message, RawMessage) else compose(message)
     parsed = parse_message(octets, internal_date=message.seen.internal_date, limits=limits)
     known = isinstance(message, RawMessage)
     defects = (
         parsed.defects
-        if known
-        else (Defect.NO_OCTETS, *(each for each in parsed.defects if each not in _ARTEFACTS))
+        if isinstance(message, RawMessage)
+        else (*message.defects, *(each for each in parsed.defects if each not in _ARTEFACTS))
     )
+    headers = parsed.headers if isinstance(message, RawMessage) else message.headers
     date = parsed.date or NO_DATE
     record: dict[str, Any] = {
         "account": account.name,
@@ -76,7 +70,7 @@ def build_record(
         "body_text_source": parsed.body_text_source,
         "body_html": parsed.body_html,
         "attachments": _attachments(parsed),
-        "headers": [{"name": name, "value": value} for name, value in parsed.headers] if known else [],
+        "headers": [{"name": _clean(name), "value": _clean(value)} for name, value in headers],
         "size": len(octets) if known else None,
         "raw_sha256": hashlib.sha256(octets).hexdigest() if known else None,
         "defects": [str(each) for each in defects],
@@ -140,34 +134,3 @@ def _source(seen: Seen, fetched_at: datetime) -> dict[str, Any]:
 def _clean(text: str | None) -> str | None:
     """Return text without NUL and lone surrogates, which no JSON reader downstream can be asked to take."""
     return None if text is None else text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def _as_mime(fields: Mapping[str, object]) -> bytes:
-    """Return a message (RFC 5322, RFC 6532) saying what the JSON fields say: one parser reads all."""
-    lines = []
-    for key, name in _FIELDS.items():
-        if text := " ".join(_field_text(fields.get(key)).split()):
-            # Many archivers keep the id without its brackets.
-            lines.append(
-                f"{name}: <{text}>" if key == "message_id" and "<" not in text else f"{name}: {text}"
-            )
-    text, html = _field_text(fields.get("body_text")), _field_text(fields.get("body_html"))
-    parts = [(kind, body) for kind, body in (("plain", text), ("html", html)) if body]
-    boundary = hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()
-    lines += ["MIME-Version: 1.0", f'Content-Type: multipart/alternative; boundary="{boundary}"', ""]
-    for kind, body in parts:
-        lines += [
-            f"--{boundary}",
-            f"Content-Type: text/{kind}; charset=utf-8",
-            "Content-Transfer-Encoding: 8bit",
-            "",
-            body,
-        ]
-    lines.append(f"--{boundary}--")
-    return "\n".join(lines).encode("utf-8", "replace")
-
-
-def _field_text(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(str(each) for each in value)
-    return value if isinstance(value, str) else ""

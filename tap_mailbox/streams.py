@@ -18,7 +18,7 @@ from tap_mailbox.message import Checkpoint
 from tap_mailbox.mime import Limits
 from tap_mailbox.record import build_record
 from tap_mailbox.schema import load_schema
-from tap_mailbox.sources import open_source
+from tap_mailbox.sources import Sources
 from tap_mailbox.sources.base import Report
 
 if TYPE_CHECKING:
@@ -85,11 +85,25 @@ class MessagesStream(Stream):
         settings = self._settings
         if settings is None:
             return
-        for account in settings.accounts:
-            if account.protocol == self.protocol:
-                yield from self._account_records(account, settings)
+        sources = Sources(start_date=settings.start_date, stop=self._stop)
+        for entry in settings.accounts:
+            if entry.protocol == self.protocol:
+                for account in self._expanded(entry, sources):
+                    yield from self._account_records(account, sources, settings)
 
-    def _account_records(self, account: Account, settings: Config) -> Iterator[dict[str, Any]]:
+    def _expanded(self, entry: Account, sources: Sources) -> Iterator[Account]:
+        """Yield the accounts an entry stands for; when they cannot be found out, that is its outcome."""
+        started = time.monotonic()
+        try:
+            yield from sources.accounts(entry)
+        except AccountError as error:
+            logger.error("account %s: %s", entry.name, error)  # noqa: TRY400  # it is explained
+            report = Report(failures=[str(error)])
+            self._outcomes.append(Outcome(entry.name, report, time.monotonic() - started, interrupted=False))
+
+    def _account_records(
+        self, account: Account, sources: Sources, settings: Config
+    ) -> Iterator[dict[str, Any]]:
         report = Report()
         started = time.monotonic()
         bookmark: dict[str, Any] = {}
@@ -97,7 +111,7 @@ class MessagesStream(Stream):
         logger.info("account %s: reading", account.name)
         try:
             bookmark = account_state(cast("dict[str, Any]", self.tap_state), self.name, account.name)
-            source = open_source(account, bookmark=bookmark, start_date=settings.start_date, stop=self._stop)
+            source = sources.open(account, bookmark)
             report = source.report
             with_raw = self.mask["properties", "raw"]
             limits = Limits(**settings.limits)

@@ -15,9 +15,11 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_mailbox.bookmarks import check_state
+from tap_mailbox.auth import check_keys
+from tap_mailbox.bookmarks import check_state, unwrapped
 from tap_mailbox.config import Config, parse_config
 from tap_mailbox.errors import ConfigError, OutputGone, StateError, Stopped
+from tap_mailbox.measures import Measure, publish
 from tap_mailbox.schema import load_schema
 from tap_mailbox.stop import Stop
 from tap_mailbox.streams import FileMessages, GraphMessages, ImapMessages, MessagesStream, Outcome
@@ -126,7 +128,9 @@ class TapMailbox(Tap):
         try:
             own = {key: value for key, value in self.config.items() if key not in builtin}
             # The SDK reads 0.5 as a Decimal: no JSON number to a validator, no timeout to a socket.
-            self.settings = parse_config(json.loads(json.dumps(own, default=float)), schema)
+            settings = parse_config(json.loads(json.dumps(own, default=float)), schema)
+            check_keys(settings.accounts)
+            self.settings = settings
         except ConfigError as error:
             raise ConfigValidationError("Config validation failed", errors=[str(error)]) from None
         return []
@@ -153,6 +157,12 @@ class TapMailbox(Tap):
             }
             text = " ".join(f"{key}={value}" for key, value in fields.items())
             self.logger.info("summary: %s", text, extra=fields)
+            figures = {
+                Measure.MESSAGES: report.messages,
+                Measure.BYTES: report.octets,
+                Measure.PENDING: report.pending,
+            }
+            publish(figures, account=each.account)
             for line in report.warnings:
                 self.logger.warning("summary: account %s: %s", each.account, line)
             for line in report.failures:
@@ -175,7 +185,7 @@ class TapMailbox(Tap):
             tap = cls(
                 config={} if config is None else config.config,
                 parse_env_config=config is not None and config.parse_env,
-                state=_read_json(state, "state"),
+                state=unwrapped(_read_json(state, "state")),
                 catalog=_read_json(catalog, "catalog"),
             )
         except StateError as error:

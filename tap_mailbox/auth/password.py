@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import json
 import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tap_mailbox.auth.json_file import json_object, text_of
 from tap_mailbox.errors import CredentialError
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 COMMAND_TIMEOUT_SECONDS = 60
 """A password manager may ask a person, but a scheduled run must not hang for ever."""
+_FILE = "credential file"
+_EXPECTED = '{"email": …, "password": …}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +54,8 @@ def password_credential(method: AuthMethod, *, email: str | None) -> PasswordCre
 
 
 def _from_file(path: Path) -> tuple[str | None, str]:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CredentialError(f"credential file {path} cannot be read ({error.strerror})") from None
-    except ValueError:
-        # Not `from error`: a JSON error carries the document, and this one holds a password.
-        raise CredentialError(
-            f'credential file {path} is not JSON; expected {{"email": …, "password": …}}'
-        ) from None
-    password = fields.get("password") if isinstance(fields, dict) else None
-    if not isinstance(password, str) or not password:
-        raise CredentialError(
-            f'credential file {path} has no "password" text; expected {{"email": …, "password": …}}'
-        )
+    fields = json_object(path, what=_FILE, expected=_EXPECTED)
+    password = text_of(fields, "password", path=path, what=_FILE, expected=_EXPECTED)
     email = fields.get("email")
     # Providers show an app password in groups; the spaces are no part of it. The files of the legacy system
     # hold nothing else: a password with spaces of its own has `password` and `password_command`.

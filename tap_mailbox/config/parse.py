@@ -1,4 +1,4 @@
-"""The tap's configuration, parsed once into frozen values; below this module nobody sees a dictionary.
+"""From the configuration as written to checked values.
 
 Names, keys and defaults come from schemas/tap-config.json; what a JSON Schema cannot say is checked here.
 """
@@ -6,93 +6,28 @@ Names, keys and defaults come from schemas/tap-config.json; what a JSON Schema c
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from tap_mailbox.config.methods import auth_method, file_at
+from tap_mailbox.config.providers import PROVIDERS
+from tap_mailbox.config.values import Account, Config, GraphServer, ImapServer
 from tap_mailbox.errors import ConfigError
 from tap_mailbox.schema import violations, with_defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MAX_CONNECTIONS = 16
-PROVIDERS: Mapping[str, Mapping[str, Any]] = {
-    "gmail": {"host": "imap.gmail.com", "port": 993, "tls": "implicit", "connections": 15},
-    "outlook": {"host": "outlook.office365.com", "port": 993, "tls": "implicit"},
-    "yahoo": {"host": "imap.mail.yahoo.com", "port": 993, "tls": "implicit", "connections": 5},
-    "icloud": {"host": "imap.mail.me.com", "port": 993, "tls": "implicit"},
-    "fastmail": {"host": "imap.fastmail.com", "port": 993, "tls": "implicit"},
-    # `connections` is the most the provider takes at once, from all programs together.
-    # The Bridge listens on this machine, with a certificate of its own making (ca_file).
-    "protonmail-bridge": {"host": "127.0.0.1", "port": 1143, "tls": "starttls"},
-}
-_PASSWORD_SOURCES = ("password", "password_command", "credential_file")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthMethod:
-    """One way to sign in; files are absolute paths."""
-
-    method: str
-    """password, xoauth2 or msal."""
-    username: str | None
-    password: str | None = field(repr=False)
-    password_command: tuple[str, ...] | None = field(repr=False)
-    credential_file: Path | None
-    client_file: Path | None
-    token_file: Path | None
-    app_file: Path | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImapServer:
-    """Where an IMAP account lives and how to reach it."""
-
-    host: str
-    port: int
-    tls: str
-    """implicit, starttls or none."""
-    ca_file: Path | None
-    connections: int
-    connect_timeout: float
-    """Seconds."""
-    read_timeout: float
-    """Seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """One mailbox."""
-
-    name: str
-    protocol: str
-    """imap, graph or files."""
-    email: str | None
-    auth: tuple[AuthMethod, ...]
-    include: tuple[str, ...] | None
-    """None: the server's own default, which depends on whether it has an \\All folder."""
-    exclude: tuple[str, ...]
-    imap: ImapServer | None
-    path: Path | None
-    format: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """The whole configuration, checked."""
-
-    accounts: tuple[Account, ...]
-    """Those that `only` selects, in the order of the configuration."""
-    start_date: datetime | None
-    limits: Mapping[str, int]
-    """Names and values for `mime.Limits`, where they are not its defaults."""
-
-
-def parse_config(raw: Mapping[str, Any], schema: dict[str, Any]) -> Config:
-    """Return the configuration as frozen values.
+def parse_config(raw: Mapping[str, Any], schema: dict[str, Any], *, root: Path | None = None) -> Config:
+    """Return the configuration as frozen values; relative paths start at *root*, else where we stand.
 
     Raises:
         ConfigError: naming every account and key that is wrong, never a value.
@@ -100,23 +35,39 @@ def parse_config(raw: Mapping[str, Any], schema: dict[str, Any]) -> Config:
     if found := [f"{_place(path, raw)} {text}" for path, text in violations(schema, dict(raw))]:
         raise ConfigError("; ".join(sorted(set(found))))
     filled = with_defaults(schema, dict(raw))
-    base = Path(filled["credentials_dir"]).expanduser()
-    accounts = tuple(_account(entry, base) for entry in filled["accounts"])
-    counts = Counter(account.name for account in accounts)
+    base = (root or Path()) / Path(filled["credentials_dir"]).expanduser()
+    only = frozenset(filled["only"] or ())
+    accounts = [
+        (entry["name"], account)
+        for entry in filled["accounts"]
+        for account in _accounts(entry, base, root or Path(), only=only, shared=filled)
+    ]
+    counts = Counter(account.name for _, account in accounts)
     if twice := sorted(name for name, count in counts.items() if count > 1):
         raise ConfigError(
             f"accounts: the name {twice[0]!r} is used {counts[twice[0]]} times; names must differ"
         )
-    only = filled["only"] or []
-    if unknown := sorted(set(only) - set(counts)):
-        raise ConfigError(
-            f"only: no account is named {', '.join(unknown)}; there are {', '.join(counts) or 'none'}"
-        )
+    _check_only(only, accounts)
     return Config(
-        accounts=tuple(account for account in accounts if not only or account.name in only),
+        accounts=tuple(
+            account
+            for name, account in accounts
+            if not only or {name, account.name} & only or (account.graph and account.graph.only)
+        ),
         start_date=_start_date(filled["start_date"]),
         limits=filled["limits"],
     )
+
+
+def _check_only(only: frozenset[str], accounts: list[tuple[str, Account]]) -> None:
+    known = {name for name, _ in accounts} | {account.name for _, account in accounts}
+    if any(account.graph and account.graph.every_mailbox for _, account in accounts):
+        # Whose mailboxes there are is known only once the organisation was asked.
+        known |= {name for name in only if "@" in name}
+    if unknown := sorted(only - known):
+        raise ConfigError(
+            f"only: no account is named {', '.join(unknown)}; there are {', '.join(sorted(known)) or 'none'}"
+        )
 
 
 def _place(path: list[str | int], raw: Mapping[str, Any]) -> str:
@@ -139,48 +90,69 @@ def _dotted(path: list[str | int]) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
-def _account(entry: Mapping[str, Any], base: Path) -> Account:
-    name = entry["name"]
+def _accounts(
+    entry: Mapping[str, Any], base: Path, root: Path, *, only: frozenset[str], shared: Mapping[str, Any]
+) -> Iterator[Account]:
+    """Yield the accounts of one entry: itself, or one for each of the mailboxes it lists."""
+    mailboxes = entry["mailboxes"]
+    if mailboxes is None or mailboxes == "*":
+        if mailboxes and entry["protocol"] != "graph":
+            raise ConfigError(f"account {entry['name']!r}: mailboxes is a key of protocol graph alone")
+        yield _account(entry, base, root, only=only, shared=shared)
+        return
+    if entry["protocol"] != "graph":
+        raise ConfigError(f"account {entry['name']!r}: mailboxes is a key of protocol graph alone")
+    if not mailboxes:
+        raise ConfigError(f'account {entry["name"]!r}: mailboxes is empty; list addresses, or say "*"')
+    for address in mailboxes:
+        if not _NAME.fullmatch(address.lower()) or "@" not in address:
+            raise ConfigError(
+                f"account {entry['name']!r}: mailboxes: {address!r} cannot name an account; expected an "
+                f"address that in lower case matches {_NAME.pattern}"
+            )
+        own = {**entry, "name": address.lower(), "email": address}
+        yield _account(own, base, root, only=only, shared=shared, mailbox=address)
+
+
+def _account(
+    entry: Mapping[str, Any],
+    base: Path,
+    root: Path,
+    *,
+    only: frozenset[str],
+    shared: Mapping[str, Any],
+    mailbox: str | None = None,
+) -> Account:
+    name, protocol = entry["name"], entry["protocol"]
     if name.endswith("."):
         # Windows and SMB shares drop a dot at the end, and two accounts would share a folder.
         raise ConfigError(f"account {name!r}: name must not end with a dot")
-    folders = entry["folders"]
-    include = folders["include"]
-    if entry["protocol"] == "files" and not entry["path"]:
+    if protocol == "files" and not entry["path"]:
         raise ConfigError(f"account {name!r}: path is missing; protocol files needs a file or a directory")
-    if entry["protocol"] != "files" and not entry["auth"]:
+    if protocol != "files" and not entry["auth"]:
         raise ConfigError(f"account {name!r}: auth is missing; name at least one sign-in method")
-    return Account(
+    include = entry["folders"]["include"]
+    account = Account(
         name=name,
-        protocol=entry["protocol"],
+        protocol=protocol,
         email=entry["email"],
-        auth=tuple(_auth_method(name, each, base) for each in entry["auth"]),
+        auth=tuple(auth_method(entry, each, base) for each in entry["auth"]),
+        authority=_https(name, "authority", entry["authority"]),
+        ca_file=file_at(base, entry["ca_file"]),
         include=None if include is None else tuple(include),
-        exclude=tuple(folders["exclude"]),
-        imap=_imap_server(name, entry, base) if entry["protocol"] == "imap" else None,
-        path=Path(entry["path"]).expanduser() if entry["path"] else None,
+        exclude=tuple(entry["folders"]["exclude"]),
+        imap=_imap_server(name, entry, base) if protocol == "imap" else None,
+        graph=_graph_server(entry, base, mailbox, only=only, shared=shared) if protocol == "graph" else None,
+        path=root / Path(entry["path"]).expanduser() if entry["path"] else None,
         format=entry["format"],
     )
-
-
-def _auth_method(account: str, entry: Mapping[str, Any], base: Path) -> AuthMethod:
-    given = [key for key in _PASSWORD_SOURCES if entry[key]]
-    if entry["method"] == "password" and len(given) != 1:
+    nobody = account.graph and not (account.graph.every_mailbox or mailbox or account.email)
+    if nobody and any(method.token_file is None for method in account.auth):
         raise ConfigError(
-            f"account {account!r}: auth method password needs exactly one of {', '.join(_PASSWORD_SOURCES)}, "
-            f"found {', '.join(given) or 'none'} (an unset $VARIABLE counts as none)"
+            f"account {name!r}: whose mailbox? Application permission (msal without token_file) needs "
+            'email, or mailboxes: a list of addresses, or "*"'
         )
-    command = entry["password_command"]
-    return AuthMethod(
-        method=entry["method"],
-        username=entry["username"],
-        password=entry["password"] or None,
-        password_command=tuple(command) if command else None,
-        **{
-            key: _file(base, entry[key])
-            for key in ("credential_file", "client_file", "token_file", "app_file")
-        },
-    )
+    return account
 
 
 def _imap_server(account: str, entry: Mapping[str, Any], base: Path) -> ImapServer:
@@ -200,16 +172,46 @@ def _imap_server(account: str, entry: Mapping[str, Any], base: Path) -> ImapServ
         host=host,
         port=entry["port"] or preset_port or (993 if tls == "implicit" else 143),
         tls=tls,
-        ca_file=_file(base, entry["ca_file"]),
+        ca_file=file_at(base, entry["ca_file"]),
         connections=min(entry["connections"] or 1, preset.get("connections", MAX_CONNECTIONS)),
         connect_timeout=entry["connect_timeout"],
         read_timeout=entry["read_timeout"],
     )
 
 
-def _file(base: Path, value: str | None) -> Path | None:
-    """Return the absolute path of a `*_file` setting; relative ones start at credentials_dir."""
-    return None if not value else (base / Path(value).expanduser()).absolute()
+def _graph_server(
+    entry: Mapping[str, Any],
+    base: Path,
+    mailbox: str | None,
+    *,
+    only: frozenset[str],
+    shared: Mapping[str, Any],
+) -> GraphServer:
+    name = entry["name"]
+    every = entry["mailboxes"] == "*"
+    # null says never, so only an absent key inherits.
+    days = entry["reconcile_days"] if "reconcile_days" in entry else shared["reconcile_days"]
+    max_wait = entry.get("max_wait")
+    return GraphServer(
+        url=_https(name, "graph_url", entry["graph_url"]),
+        ca_file=file_at(base, entry["ca_file"]),
+        mailbox=mailbox,
+        every_mailbox=every,
+        only=frozenset() if not every or name in only else only,
+        optional=False,
+        reconcile_days=days,
+        max_wait=shared["max_wait"] if max_wait is None else max_wait,
+        connect_timeout=entry["connect_timeout"],
+        read_timeout=entry["read_timeout"],
+    )
+
+
+def _https(account: str, key: str, url: str) -> str:
+    """Return a base URL without its last slash; plain http would send tokens in clear."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        return url.rstrip("/")
+    raise ConfigError(f"account {account!r}: {key} must be an https URL (http on this machine alone)")
 
 
 def _is_loopback(host: str) -> bool:

@@ -13,6 +13,8 @@ class Defect(StrEnum):
     UNREADABLE_MESSAGE = "unreadable-message"
     MESSAGE_TOO_LARGE = "message-too-large"
     NO_OCTETS = "no-octets"
+    MIME_UNAVAILABLE = "mime-unavailable"
+    ATTACHMENT_UNAVAILABLE = "attachment-unavailable"
 
     # Header
     LEADING_JUNK = "leading-junk"

@@ -7,32 +7,69 @@ from typing import TYPE_CHECKING, Any
 from tap_mailbox.errors import AccountError
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
     from datetime import datetime
 
     from tap_mailbox.config import Account
     from tap_mailbox.sources.base import Source
+    from tap_mailbox.sources.graph.application import Application
     from tap_mailbox.stop import Stop
 
 
-def open_source(
-    account: Account, *, bookmark: dict[str, Any], start_date: datetime | None, stop: Stop
-) -> Source:
-    """Return the source of an account; nothing is connected or read yet.
+class Sources:
+    """The sources of one run. Modules are imported late: a run pays only for the protocols it uses."""
 
-    Raises:
-        AccountError: this version cannot read the account's protocol.
-    """
-    # Imported here, so that a run pays only for the protocols it uses.
-    match account.protocol:
-        case "imap":
-            from tap_mailbox.sources.imap import ImapSource  # noqa: PLC0415
+    def __init__(self, *, start_date: datetime | None, stop: Stop) -> None:
+        self._start_date, self._stop = start_date, stop
+        self._applications: dict[Hashable, Application] = {}
 
-            return ImapSource(account, bookmark=bookmark, start_date=start_date, stop=stop)
-        case "files" if account.path is not None:
-            from tap_mailbox.sources.files import FilesSource  # noqa: PLC0415
+    def accounts(self, account: Account) -> Iterator[Account]:
+        """Yield the account itself, or the accounts it stands for (`mailboxes: "*"`).
 
-            return FilesSource(
-                account.path, layout=account.format, bookmark=bookmark, start_date=start_date, stop=stop
-            )
-        case other:
-            raise AccountError(f"protocol {other} is not available in this version; the account is not read")
+        Raises:
+            AccountError: the organisation cannot be asked for them.
+        """
+        if account.graph is None or not account.graph.every_mailbox:
+            yield account
+            return
+        from tap_mailbox.sources.graph.mailboxes import every_mailbox  # noqa: PLC0415
+
+        yield from every_mailbox(account, self._application(account), stop=self._stop)
+
+    def open(self, account: Account, bookmark: dict[str, Any]) -> Source:
+        """Return the source of an account; nothing is connected or read yet."""
+        match account.protocol:
+            case "imap":
+                from tap_mailbox.sources.imap import ImapSource  # noqa: PLC0415
+
+                return ImapSource(account, bookmark=bookmark, start_date=self._start_date, stop=self._stop)
+            case "graph":
+                from tap_mailbox.sources.graph import GraphSource  # noqa: PLC0415
+
+                return GraphSource(
+                    account,
+                    bookmark=bookmark,
+                    start_date=self._start_date,
+                    stop=self._stop,
+                    application=self._application(account),
+                )
+            case _:
+                from tap_mailbox.sources.files import FilesSource  # noqa: PLC0415
+
+                if account.path is None:
+                    raise AccountError(f"protocol {account.protocol} without a path")
+                return FilesSource(
+                    account.path,
+                    layout=account.format,
+                    bookmark=bookmark,
+                    start_date=self._start_date,
+                    stop=self._stop,
+                )
+
+    def _application(self, account: Account) -> Application:
+        """Return the application that the account signs in with."""
+        from tap_mailbox.sources.graph.application import Application  # noqa: PLC0415
+
+        methods = ((method.app_file, method.client_id) for method in account.auth)
+        key = (account.graph and account.graph.url, account.authority, account.ca_file, *methods)
+        return self._applications.setdefault(key, Application(self._stop.check))

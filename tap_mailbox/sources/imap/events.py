@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections import deque
 
     from tap_mailbox.errors import AccountError
-    from tap_mailbox.sources.imap.commands import Envelope, Folder
+    from tap_mailbox.sources.imap.commands import Envelope
+    from tap_mailbox.sources.imap.folders import Folder
 
 
 @dataclass(slots=True)

@@ -158,7 +158,9 @@ class FolderReader:
         job.uidvalidity = examined.uidvalidity
         self._put(FolderOpened(job.folder, examined.uidvalidity, examined.uidnext))
         self._retry_pending(job)
-        uids = commands.search(client, first_uid=job.last_uid + 1, since=self.start_date)
+        uids = commands.search(
+            client, first_uid=job.last_uid + 1, exists=examined.exists, since=self.start_date
+        )
         if uids is None and examined.exists and not job.last_uid and self.start_date is None:
             raise Unavailable(f"UID SEARCH in {job.folder.name}: {examined.exists} messages, and no answer")
         # A pending message beyond a lowered last_uid was dealt with already.

@@ -39,10 +39,15 @@ _REASONS = frozenset(
 _CODE = re.compile(r"\[(" + "|".join(sorted(TRANSIENT | POLITE | _REASONS)) + r")\b", re.IGNORECASE)
 _IDENTIFYING = re.compile(r"\S+@\S+|\"[^\"]*\"|'[^']*'|<[^>]*>")
 _MAX_WORDS = 200
+_NOT_CONNECTED = "authenticated but not connected"
 
 
 class Refused(AccountError):
     """The server answered NO or BAD to one command; the connection is still good."""
+
+
+class NotConnected(Unavailable):
+    """Exchange let us in to no mailbox: at first a matter of the credential, later a failure of its own."""
 
 
 def code_of(error: BaseException) -> str:
@@ -75,6 +80,7 @@ def translated(doing: str, *, hide: Sequence[str] | None = None) -> Iterator[Non
 
     Raises:
         Refused: NO or BAD without a code that says more.
+        NotConnected: Exchange's answer to every command of somebody it let in without a mailbox.
         PoliteStop: [OVERQUOTA], [THROTTLED].
         Unavailable: the connection is broken, silent or out of step; or a transient code.
         AccountError: the server's certificate is not trusted.
@@ -102,6 +108,11 @@ def _meaning(doing: str, error: Exception, hide: Sequence[str] | None) -> Accoun
     said = f"[{code}]" if code else "no reason code"
     if hide is not None:
         said = words_of(error, hide)
+    if _NOT_CONNECTED in str(error).lower():
+        return NotConnected(
+            f"{doing}: the server let us in, but to no mailbox ({_NOT_CONNECTED}); check user and password, "
+            "and whether IMAP is switched on for the mailbox"
+        )
     if code in POLITE:
         return PoliteStop(f"{doing}: the server asks us to stop ({said})")
     # imapclient reports a connection that closed during the sign-in as a refused sign-in.

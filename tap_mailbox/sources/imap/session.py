@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import imaplib
 import random
 import socket
 import ssl
 from contextlib import suppress
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from imapclient import IMAPClient, SocketTimeout
 
-from tap_mailbox.auth import credential_for
+from tap_mailbox.auth import PasswordCredential, credential_for
 from tap_mailbox.errors import AccountError, CredentialError, Unavailable
-from tap_mailbox.sources.imap.replies import Refused, translated
+from tap_mailbox.sources.imap.replies import NotConnected, Refused, translated
+from tap_mailbox.sources.imap.sign_in import TokenRefused, with_password, with_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_mailbox.auth import PasswordCredential
+    from tap_mailbox.auth import BearerCredential
     from tap_mailbox.config import Account, AuthMethod, ImapServer
 
 MAX_RECONNECTS = 5
@@ -55,7 +54,9 @@ class Session:
         """Waits some seconds; raises when the run is to end."""
         self._client: IMAPClient | None = None
         self._breaks = 0
-        self._refused: set[AuthMethod] = set()
+        self._useful = False
+        self._refused: dict[AuthMethod, CredentialError] = {}
+        self._credentials: dict[AuthMethod, PasswordCredential | BearerCredential] = {}
         self.reached = False
 
     def client(self) -> IMAPClient:
@@ -78,9 +79,12 @@ class Session:
         """Close the broken connection and wait before the next one.
 
         Raises:
-            AccountError: it broke too often in a row.
+            AccountError: it broke too often in a row, or before it was of any use (CredentialError).
         """
         self.drop()
+        if isinstance(error, NotConnected) and not self._useful:
+            # Exchange says so of a wrong password as well, which must not be tried again.
+            raise CredentialError(str(error)) from None
         self._breaks += 1
         if self._breaks > MAX_RECONNECTS:
             raise AccountError(f"gave up after {MAX_RECONNECTS} reconnections: {error}") from None
@@ -90,6 +94,7 @@ class Session:
     def progress(self) -> None:
         """Something arrived: the next break is the first again."""
         self._breaks = 0
+        self._useful = True
         self.reached = False
 
     def drop(self) -> None:
@@ -149,84 +154,71 @@ class Session:
 
     def _sign_in(self) -> IMAPClient:
         methods = [self.credential] if self.credential else list(self.account.auth)
+        passed_over: list[str] = []
+        passing: _NoToken | None = None
         for method in methods:
-            if method in self._refused:
-                continue
             try:
-                credential = credential_for(self.account, method)
+                if method in self._refused:
+                    raise self._refused[method]
+                client = self._client_by(method)
             except CredentialError as error:
-                self._fell_back(method, error)
-                continue
-            client = self._connect()
-            try:
-                _authenticate(client, credential, self.label)
-                _introduce(client)
-            except CredentialError as error:
-                _discard(client)
-                self._fell_back(method, error)
-            except BaseException:  # likewise
-                _discard(client)
-                raise
+                # Never again with this one: servers lock accounts for trying.
+                self._refused[method] = error
+                passed_over.append(f"{method.method}: {error}")
+            except _NoToken as error:
+                passing = passing or error
+                passed_over.append(f"{method.method}: {error}")
             else:
-                self.credential = method
+                if self.credential is None:
+                    self.credential, self.fallbacks = method, passed_over
                 return client
-        raise CredentialError("; ".join(self.fallbacks) or "no sign-in method is configured")
+        if passing is not None:
+            # That method may do the next time; the refused ones are not tried again.
+            raise passing
+        raise CredentialError("; ".join(passed_over) or "no sign-in method is configured")
 
-    def _fell_back(self, method: AuthMethod, error: CredentialError) -> None:
-        # Never again with this one: servers lock accounts for trying.
-        self._refused.add(method)
-        self.fallbacks.append(f"{method.method}: {error}")
+    def _client_by(self, method: AuthMethod) -> IMAPClient:
+        """Return a client signed in by *method*.
 
+        Raises:
+            CredentialError: it is not to be had that way.
+            _NoToken: the token endpoint cannot be asked now.
+        """
+        credential = self._credentials.get(method) or credential_for(self.account, method)
+        self._credentials[method] = credential
+        if isinstance(credential, PasswordCredential):
+            return self._connected(lambda client: with_password(client, credential, self.label))
+        token = _token(credential)
+        try:
+            return self._connected_with(credential, token)
+        except TokenRefused:
+            # Revoked before its time, or a passing failure of Exchange: once more, with a new one.
+            return self._connected_with(credential, _token(credential, rejected=token))
 
-def _authenticate(client: IMAPClient, credential: PasswordCredential, label: str) -> None:
-    """Sign in with a password, by LOGIN where it can carry it, else by SASL PLAIN in UTF-8 (RFC 4616)."""
-    with translated(f"reading the capabilities of {label}"):
-        capabilities = {each.upper() for each in client.capabilities()}
-    # Neither library forgets these at sign-in, and what a server offers then is another list.
-    client._cached_capabilities = None  # noqa: SLF001
-    client._imap.untagged_responses.pop("CAPABILITY", None)  # noqa: SLF001
-    # RFC 3501, section 6.2.3: LOGIN takes ASCII, and a server with LOGINDISABLED must not be sent one.
-    plain_ascii = (credential.username + credential.password).isascii()
-    username = credential.username
-    if b"LOGINDISABLED" not in capabilities and plain_ascii:
-        sign_in = client.login
-        # imaplib quotes the password but not the user name, which may hold a space.
-        username = '"' + username.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    elif b"AUTH=PLAIN" in capabilities:
-        sign_in = client.plain_login
-    else:
-        reason = "forbids LOGIN" if plain_ascii else "cannot carry a password beyond ASCII"
-        raise CredentialError(
-            f"{label} {reason} and offers no AUTH=PLAIN; is TLS on (tls: implicit or starttls)?"
+    def _connected_with(self, credential: BearerCredential, token: str) -> IMAPClient:
+        return self._connected(
+            lambda client: with_token(client, credential.username, token, self.server, self.label)
         )
-    doing = f"signing in at {label}"
+
+    def _connected(self, sign_in: Callable[[IMAPClient], None]) -> IMAPClient:
+        client = self._connect()
+        try:
+            sign_in(client)
+        except BaseException:  # likewise
+            _discard(client)
+            raise
+        return client
+
+
+class _NoToken(Unavailable):
+    """The token endpoint cannot be asked now; the mail server has not been."""
+
+
+def _token(credential: BearerCredential, *, rejected: str | None = None) -> str:
     try:
-        with translated(doing, hide=_secrets(credential)):
-            sign_in(username, credential.password)
-    except Refused as error:
-        reason = str(error).removeprefix(f"{doing}: refused (").removesuffix(")")
-        raise CredentialError(
-            f"sign-in refused at {label} ({reason}). If the account has two-step verification, create an app "
-            "password; if the provider wants OAuth, name such a method first"
-        ) from None
-
-
-def _secrets(credential: PasswordCredential) -> list[str]:
-    """Return what a server may quote of a sign-in."""
-    plain = f"\0{credential.username}\0{credential.password}"
-    return [credential.password, credential.username, base64.b64encode(plain.encode()).decode()]
-
-
-def _introduce(client: IMAPClient) -> None:
-    """Say what some servers insist on hearing before EXAMINE; those that object are left in peace."""
-    # RFC 6855, section 3: such a server shows its mailboxes to clients that take UTF-8 names only.
-    if client.has_capability("UTF8=ONLY"):
-        with suppress(Refused), translated("ENABLE"):
-            client.enable("UTF8=ACCEPT")
-    # RFC 2971; NetEase refuses EXAMINE to clients without a name.
-    if client.has_capability("ID"):
-        with suppress(Refused), translated("ID"):
-            client.id_({"name": "tap-mailbox", "version": version("tap-mailbox")})
+        return credential.token(rejected=rejected)
+    except Unavailable as error:
+        raise _NoToken(str(error)) from None
 
 
 def _discard(client: IMAPClient) -> None:

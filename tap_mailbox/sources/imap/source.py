@@ -17,7 +17,7 @@ from tap_mailbox.bookmarks import FolderBookmark
 from tap_mailbox.errors import Unavailable
 from tap_mailbox.message import Checkpoint, RawMessage, Seen
 from tap_mailbox.sources.base import Report, Source
-from tap_mailbox.sources.imap import commands
+from tap_mailbox.sources.imap import folders as listing
 from tap_mailbox.sources.imap.events import (
     Fetched,
     FolderDone,
@@ -29,16 +29,17 @@ from tap_mailbox.sources.imap.events import (
     Vanished,
     Window,
 )
-from tap_mailbox.sources.imap.plan import selected
 from tap_mailbox.sources.imap.readers import Readers
 from tap_mailbox.sources.imap.replies import Refused
 from tap_mailbox.sources.imap.session import Session
+from tap_mailbox.sources.selection import selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_mailbox.config import Account
-    from tap_mailbox.sources.imap.commands import Envelope, Folder
+    from tap_mailbox.sources.imap.commands import Envelope
+    from tap_mailbox.sources.imap.folders import Folder
     from tap_mailbox.stop import Stop
 
 logger = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class ImapSource(Source):
 
     def _ask(self, session: Session) -> list[Job]:
         client = session.client()
-        folders = commands.list_folders(client)
+        folders = listing.list_folders(client)
         if not folders:
             # INBOX always exists (RFC 3501, section 5.1).
             raise Unavailable("LIST names no folder at all")
@@ -120,7 +121,7 @@ class ImapSource(Source):
             uidvalidity, uidnext = folder.uidvalidity, folder.uidnext
             if uidnext is None and folder.name in self._bookmarks:
                 try:
-                    uidvalidity, uidnext = commands.status(client, folder)
+                    uidvalidity, uidnext = listing.status(client, folder)
                 except Refused as error:
                     logger.info("account %s: %s; asking with EXAMINE", self._account.name, error)
                 session.progress()

@@ -165,12 +165,13 @@ def test_empty_list_is_no_empty_mailbox(make_imap_script):
     assert 3 == run_tap([imap_account(server)]).code
 
 
-def test_protocol_of_a_later_version(make_imap_script):
-    """An account that this version cannot read is named; the others are read."""
-    graph = {"name": "outlook", "protocol": "graph", "auth": [{"method": "msal", "app_file": "app.json"}]}
+def test_credential_of_another_protocol(make_imap_script):
+    """An account whose credential is missing is named, whatever its protocol; the others are read."""
+    method = {"method": "msal", "app_file": "missing.json", "token_file": "missing.json"}
+    graph = {"name": "outlook", "protocol": "graph", "auth": [method]}
     run = run_tap([graph, imap_account(make_imap_script({"INBOX": box(4)}))])
     assert (3, ["4"]) == (run.code, run.ids)
-    assert "graph" in run.report("outlook").failures[0]
+    assert "missing.json" in run.report("outlook").failures[0]
 
 
 def test_nothing_selected_is_a_warning(make_imap_script):

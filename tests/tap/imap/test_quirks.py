@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mailbox.sources.imap import session
+from tap_mailbox.sources.imap import commands, session
 from tests.servers.imap_script import CLOSE, HANG, Mailbox, Message
 from tests.tap.runs import imap_account, mail, run_tap
 
@@ -247,3 +247,24 @@ def test_server_words_carry_no_address(make_imap_script, caplog):
     assert "may not" in text
     assert "alice@example.org" not in text
     assert "fake-secret" not in text
+
+
+@pytest.mark.parametrize("code", [b"[MESSAGELIMIT 10 %d] ", b""], ids=["said", "silent"])
+@pytest.mark.parametrize("held", [0, 1])
+def test_search_stops_short(make_imap_script, monkeypatch, code, held):
+    """A server that gives the newest messages only is asked for those below, until there are none (RFC 9738)."""
+    monkeypatch.setattr(commands, "SMALLEST_LIMIT", 10)
+    server = make_imap_script({"INBOX": Mailbox({uid: Message(mail(uid)) for uid in range(2, 72, 2)})})
+
+    def newest(command, usual):
+        uids = [int(uid) for uid in usual.split(b"\r\n")[0].split()[2:]][-10:]
+        said = code % uids[0] if code and len(uids) == 10 else b""
+        line = b"* SEARCH" + b"".join(b" %d" % uid for uid in uids)
+        return line + b"\r\n" + f"{command.tag} OK ".encode() + said + b"done\r\n"
+
+    server.answer("UID SEARCH", newest)
+    state = {"INBOX": {"uidvalidity": 1, "last_uid": held}}
+    bookmarks = {"imap_messages": {"accounts": {"alice": {"folders": state}}}}
+    run = run_tap([imap_account(server)], {"bookmarks": bookmarks} if held else None)
+    assert (0, [str(uid) for uid in range(2, 72, 2)]) == (run.code, run.ids)
+    assert 70 == run.folders()["INBOX"]["last_uid"]

@@ -57,7 +57,8 @@ def test_password_command(tmp_path):
     [
         (None, "cannot be read"),
         ("fake-secret", "not JSON"),
-        ("[]", 'no "password"'),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "no JSON object"),
         ('{"password": ["fake-secret"]}', 'no "password"'),
         ('{"password": "fake\\nsecret"}', "line break"),
     ],

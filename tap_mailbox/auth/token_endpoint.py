@@ -1,0 +1,169 @@
+"""Requests to token endpoints: a JSON object comes back, or we know why not.
+
+msal, google-auth and our own grants all go through `TokenEndpoint`, so that one place says what is transient,
+and that neither library retries, caches a failure or logs an answer (msal does log one that is no JSON).
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import requests
+
+from tap_mailbox.errors import CredentialError, Unavailable
+from tap_mailbox.https import https_session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_mailbox.config import Account
+
+MAX_ANSWER_BYTES = 1024 * 1024
+"""No token endpoint says that much; whoever does is none."""
+LONGEST_FENCE_SECONDS = 3600.0
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Throttled(Unavailable):
+    """The endpoint names a time before which it wants no further request (RFC 9110, section 10.2.3)."""
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an endpoint said, in the shape that msal expects of an HTTP client's response."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    text: str = field(repr=False)
+    fields: Mapping[str, Any] = field(repr=False)
+
+    def raise_for_status(self) -> None:
+        """Do nothing: what msal raises for has been raised already."""
+
+
+class TokenEndpoint:
+    """Connections to *url* and its neighbours on the same host, closed at the end of the `with` block.
+
+    Raises (every request):
+        Unavailable: no connection, no answer in time, 408, 429, 5xx, a redirect, or an answer that is no JSON
+            object. Redirects are not followed: they would carry a secret elsewhere.
+        CredentialError: the certificate is not trusted.
+    """
+
+    def __init__(self, url: str, account: Account) -> None:
+        self.label = urlsplit(https_only(url)).netloc.rpartition("@")[2]
+        self._session = https_session(url, ca_file=account.ca_file)
+        server = account.imap or account.graph
+        self._timeout = (server.connect_timeout, server.read_timeout) if server else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def get(
+        self, url: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Return the answer to a GET."""
+        return self._ask("GET", url, params=params, headers=headers)
+
+    def post(
+        self,
+        url: str,
+        *,
+        data: Mapping[str, Any] | bytes | None = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> Answer:
+        """Return the answer to a POST of form fields."""
+        return self._ask("POST", url, data=data, params=params, headers=headers, auth=auth)
+
+    def _ask(self, method: str, url: str, **request: Any) -> Answer:  # noqa: ANN401  # requests' own
+        try:
+            with self._session.request(
+                method, url, timeout=self._timeout, allow_redirects=False, stream=True, **request
+            ) as response:
+                body = b""
+                for piece in response.iter_content(65536):
+                    body += piece
+                    if len(body) > MAX_ANSWER_BYTES:
+                        break
+        except requests.exceptions.SSLError as error:
+            raise self._tls_failure(error) from None
+        except requests.exceptions.Timeout:
+            raise Unavailable(f"{self.label}: no answer in time") from None
+        except (requests.exceptions.RequestException, OSError) as error:
+            # Not the error's own words: they may quote the request.
+            raise Unavailable(f"{self.label}: no connection ({type(error).__name__})") from None
+        return self._read(response, body)
+
+    def _tls_failure(self, error: BaseException) -> CredentialError | Unavailable:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return CredentialError(
+                    f"{self.label}: the server's certificate is not trusted ({cause.verify_message}); name "
+                    "its authority in ca_file if the server is right"
+                )
+            reasons = [each for each in cause.args if isinstance(each, BaseException)]
+            cause = getattr(cause, "reason", None) or cause.__context__ or next(iter(reasons), None)
+        return Unavailable(f"{self.label}: TLS failed")
+
+    def _read(self, response: requests.Response, body: bytes) -> Answer:
+        status = response.status_code
+        if status == requests.codes.too_many_requests:
+            seconds = _retry_after(response.headers.get("Retry-After", ""))
+            raise Throttled(f"{self.label}: too many requests (429), asks for {seconds:.0f} s", seconds)
+        if status >= 500 or status == requests.codes.request_timeout:
+            raise Unavailable(f"{self.label}: the service failed ({status})")
+        if 300 <= status < 400:
+            raise Unavailable(f"{self.label}: redirects elsewhere ({status}), which is not followed")
+        try:
+            text = body.decode()
+            fields = json.loads(text) if len(body) <= MAX_ANSWER_BYTES else None
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            raise Unavailable(f"{self.label}: the answer ({status}) is no JSON object") from None
+        return Answer(status, dict(response.headers), text, fields)
+
+
+def https_only(url: str) -> str:
+    """Return *url*; RFC 6749, section 3.2 demands TLS, which nothing but this machine's own servers may lack.
+
+    Raises:
+        CredentialError: it is another one.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        return url
+    raise CredentialError(f"{parts.hostname}: tokens are asked for over https alone; check the URL")
+
+
+def _retry_after(value: str) -> float:
+    """Return the seconds of a Retry-After: a number (Microsoft sends fractions), or a date."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            seconds = 0.0
+    # Written so that NaN is no time at all.
+    return min(seconds, LONGEST_FENCE_SECONDS) if seconds > 0 else 0.0

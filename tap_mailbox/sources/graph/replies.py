@@ -1,0 +1,92 @@
+"""What an error of Microsoft Graph means: status and code, never the text, which changes and quotes mail.
+
+Codes stand in `error.code` and again, more exactly, in nested `innerError`s; their case varies between the
+documentation and the wire (research of 2026-11, sections 1.3 and 1.7). All are compared in lower case.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tap_mailbox.errors import AccountError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GONE_CODES = frozenset({"syncstatenotfound", "syncstateinvalid", "resyncrequired"})
+"""The service has forgotten a delta token; only a walk from the start helps."""
+QUOTA_CODES = frozenset({"errorquotaexceeded", "quotaexceeded"})
+"""A full mailbox, in which delta itself cannot store its state."""
+NO_MAILBOX_CODES = frozenset(
+    {"mailboxnotenabledforrestapi", "errorinvaliduser", "request_resourcenotfound", "resourcenotfound"}
+)
+"""There is no such mailbox, or no licence for it, or it is kept elsewhere."""
+UNREADABLE_CODES = frozenset(
+    {
+        "errormimecontentconversionfailed",
+        "errorcontentconversionfailed",
+        "errorcorruptdata",
+        "errorinvalidrecipients",
+        "errorcannotopenfileattachment",
+        "errormessagesizeexceeded",
+    }
+)
+"""This item cannot be given, today or tomorrow: asking again is of no use, whatever the status."""
+_MAX_DEPTH = 8
+
+
+class Refused(AccountError):
+    """Graph answered a request with an error that asking again does not cure."""
+
+    def __init__(self, doing: str, status: int, codes: frozenset[str]) -> None:
+        self.status, self.codes = status, codes
+        shown = min(codes) if codes else "no error code"
+        super().__init__(f"{doing}: refused ({status} {shown})")
+
+    @property
+    def gone(self) -> bool:
+        """Whether a delta token is no longer known."""
+        return self.status == 410 or bool(self.codes & GONE_CODES)
+
+    @property
+    def missing(self) -> bool:
+        """Whether the thing asked for does not exist (any more)."""
+        return self.status == 404
+
+    @property
+    def no_mailbox(self) -> bool:
+        """Whether the whole mailbox cannot be read through Graph."""
+        return self.status == 404 and bool(self.codes & NO_MAILBOX_CODES)
+
+    @property
+    def quota(self) -> bool:
+        """Whether the mailbox is full."""
+        return bool(self.codes & QUOTA_CODES)
+
+
+def codes_of(body: bytes) -> frozenset[str]:
+    """Return every error code of an answer in lower case; empty when it is none of Graph's."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return frozenset()
+    error = document.get("error") if isinstance(document, dict) else None
+    return frozenset(_codes(error))
+
+
+def concurrency(body: bytes) -> bool:
+    """Whether a 429 speaks of requests at the same time, whose Retry-After is no time limit.
+
+    The one place where the text decides: the code is `ApplicationThrottled` for every limit.
+    """
+    return b"concurrency" in body.lower()
+
+
+def _codes(error: object) -> Iterator[str]:
+    for _ in range(_MAX_DEPTH):
+        if not isinstance(error, dict):
+            return
+        if isinstance(code := error.get("code"), str) and code.isascii() and len(code) < 100:
+            yield code.lower()
+        error = error.get("innerError") or error.get("innererror")

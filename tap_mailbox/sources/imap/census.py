@@ -1,0 +1,111 @@
+"""What an IMAP account holds at this moment, by UID, and under which hash a message would be archived."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tap_mailbox.mime import Defect, parse_message
+from tap_mailbox.sources.imap import commands
+from tap_mailbox.sources.imap.folders import list_folders
+from tap_mailbox.sources.imap.plan import WINDOW_MESSAGES, windows
+from tap_mailbox.sources.imap.session import Session
+from tap_mailbox.sources.selection import selected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from imapclient import IMAPClient
+
+    from tap_mailbox.config import Account
+
+_HEADERS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderCount:
+    """One folder."""
+
+    name: str
+    selected: bool
+    """Whether include and exclude leave it to be read."""
+    uidvalidity: int
+    uids: Sequence[int]
+    """Ascending."""
+
+
+class Census:
+    """An open account, folder after folder."""
+
+    def __init__(self, client: IMAPClient, account: Account) -> None:
+        self._client, self._account = client, account
+
+    def folders(self) -> Iterator[FolderCount]:
+        """Yield every folder, opened read-only; `hashes` and `received_before` speak of the last one.
+
+        Raises:
+            AccountError: a folder cannot be opened: nothing is proven then.
+        """
+        folders = list_folders(self._client)
+        chosen, _ = selected(folders, include=self._account.include, exclude=self._account.exclude)
+        names = {folder.name for folder in chosen}
+        for folder in folders:
+            examined = commands.examine(self._client, folder)
+            yield FolderCount(
+                name=folder.name,
+                selected=folder.name in names,
+                uidvalidity=examined.uidvalidity,
+                uids=(commands.search(self._client, first_uid=1, exists=examined.exists) or [])
+                if examined.exists
+                else [],
+            )
+
+    def hashes(self, uids: Sequence[int]) -> Iterator[tuple[int, str]]:
+        """Yield UID and message hash of messages of the folder that was opened last; of those still there."""
+        for start in range(0, len(uids), _HEADERS_AT_ONCE):
+            some = uids[start : start + _HEADERS_AT_ONCE]
+            without = []
+            for uid, header in commands.fetch_message_ids(self._client, some).items():
+                parsed = parse_message(header)
+                if Defect.MISSING_MESSAGE_ID in parsed.defects:
+                    without.append(uid)
+                else:
+                    yield uid, _hash(parsed.message_id)
+            # The id of a message without one is made of the whole of it.
+            envelopes = commands.fetch_envelopes(self._client, without) if without else {}
+            for window in windows(list(envelopes.values()), messages=WINDOW_MESSAGES):
+                bodies = commands.fetch_bodies(self._client, [each.uid for each in window])
+                for uid, octets in bodies.items():
+                    yield uid, _hash(parse_message(octets).message_id)
+
+    def received_before(self, uids: Sequence[int], moment: datetime) -> set[int]:
+        """Return those of *uids* whose INTERNALDATE is before *moment*."""
+        return {
+            uid
+            for start in range(0, len(uids), _HEADERS_AT_ONCE)
+            for uid, envelope in commands.fetch_envelopes(
+                self._client, uids[start : start + _HEADERS_AT_ONCE]
+            ).items()
+            if envelope.internal_date is not None and envelope.internal_date < moment
+        }
+
+
+@contextmanager
+def census(account: Account, *, wait: Callable[[float], None]) -> Iterator[Census]:
+    """Sign in, and give the account for counting.
+
+    Raises:
+        AccountError: there is no way in.
+    """
+    session = Session(account, wait=wait)
+    try:
+        yield Census(session.client(), account)
+    finally:
+        session.close()
+
+
+def _hash(message_id: str) -> str:
+    return hashlib.sha256(message_id.encode()).hexdigest()[:16]
