@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from target_hashfs.canonical import Message
     from target_hashfs.config import Config
+    from target_hashfs.lease import Leases
     from target_hashfs.plan import Plan
     from target_hashfs.root import Root
     from target_hashfs.state import State
@@ -43,6 +44,7 @@ class Tally:
     quarantined: int = 0
     bytes: int = 0
     commits: int = 0
+    commit_seconds: float = 0.0
     disagreements: int = 0
 
     def add(self, plan: Plan, messages: int) -> None:
@@ -74,6 +76,7 @@ class Archive:
         self._monotonic = monotonic
         self._run = uuid.uuid4().hex
         self._root: Root | None = None
+        self._leases: Leases | None = None
         self._opened = False
         self._incoming: list[State] = []
         self._batch: list[Message] = []
@@ -93,11 +96,19 @@ class Archive:
         self._root = open_root(self._config, self._incoming)
         self._opened = True
         if self._root is not None and not self._config.dry_run:
+            if self._config.lease:
+                self._leases = self._root.leases(self._run)
             with explained("recovering what a dead run left"), self._root.locked():
                 self.tally.recovered += recover(self._root.store, self._run, self._clock)
 
     def add(self, message: Message) -> None:
-        """Take *message* into the batch; it is not durable yet."""
+        """Take *message* into the batch; it is not durable yet.
+
+        Raises:
+            LeaseError: another run archives the account.
+        """
+        if self._leases is not None:
+            self._leases.take(message.account, self._clock())
         self._batch.append(message)
         self._batch_bytes += message.size
         self.tally.disagreements += message.disagreements
@@ -156,6 +167,8 @@ class Archive:
 
     def close(self) -> None:
         """Let go of the archive and clear up; only after the last commit."""
+        if self._leases is not None:
+            self._leases.release()
         if self._root is not None:
             if not self._config.dry_run:
                 with explained("clearing up"), self._root.locked():
@@ -172,6 +185,7 @@ class Archive:
             StorageError, RootError, JournalError: nothing of this commit is acknowledged.
         """
         batch, state = self._batch, self._state
+        started = self._monotonic()
         if self._config.dry_run:
             self._plan_only(batch)
         elif self._root is not None:
@@ -182,6 +196,7 @@ class Archive:
                 plan = commit.run(batch, state)
                 self.tally.recovered += commit.recovered
                 self.tally.add(plan, len(batch))
+        self.tally.commit_seconds += self._monotonic() - started
         self._batch, self._batch_bytes, self._state, self._oldest = [], 0, None, None
         if state is not None and not self._config.dry_run:
             self._emit(state)

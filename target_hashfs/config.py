@@ -26,6 +26,7 @@ class Config:
     min_free_bytes: int
     allow_new_archive: bool
     archive_id: str | None
+    lease: bool
     dry_run: bool
 
     @classmethod

@@ -7,6 +7,8 @@ TargetError                 the run ends with exit 1; the text is one line for p
 ├── SchemaError             a stream's SCHEMA lacks what an address needs: refused before anything is written
 ├── StateError              a STATE does not belong to this archive or is none
 ├── RootError               the archive is not where the configuration says, or it is another one
+│   └── VersionError        a newer program wrote it: update this one
+├── LeaseError              another run archives the account: let it end
 ├── StorageError            the disk refused something: no STATE leaves any more
 └── JournalError            the journal is not one of ours: it is never cut or appended to
 
@@ -48,6 +50,14 @@ class RootError(TargetError):
 
 class JournalError(TargetError):
     """A journal holds something that this program did not write."""
+
+
+class LeaseError(TargetError):
+    """Another run holds an account; the text says who and since when."""
+
+
+class VersionError(RootError):
+    """The archive is of a version that this program does not know."""
 
 
 class StorageError(TargetError):

@@ -15,6 +15,7 @@ from target_hashfs import state as states
 from target_hashfs import sync
 from target_hashfs.address import MARKER
 from target_hashfs.errors import RootError, StateError, StorageError, TargetError
+from target_hashfs.lease import Leases
 from target_hashfs.marker import Marker, new_marker
 from target_hashfs.store import Store, explained, read_all, write_all
 from target_hashfs.tree import is_legacy_tree
@@ -110,6 +111,10 @@ class Root:
                 f"are to be written and min_free_bytes keeps {reserve:,}. Free space, then run again; no "
                 "STATE was emitted for what this commit held"
             )
+
+    def leases(self, run: str) -> Leases:
+        """Return the leases of *run*, none taken yet."""
+        return Leases(self._directory, run)
 
     def close(self) -> None:
         """Let go of the directory."""

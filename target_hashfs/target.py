@@ -21,6 +21,7 @@ from target_hashfs.archive import Archive
 from target_hashfs.canonical import Canonical
 from target_hashfs.config import Config
 from target_hashfs.errors import InputError, RecordError, SchemaError, Stopped, TargetError
+from target_hashfs.measures import Measure, publish
 from target_hashfs.reader import Reader
 from target_hashfs.schema import load_schema
 from target_hashfs.sink import ArchiveSink
@@ -200,6 +201,15 @@ class TargetHashFS(Target):
             tally.commits,
             seconds,
             extra=asdict(tally) | {"seconds": seconds},
+        )
+        publish(
+            {
+                Measure.MESSAGES: tally.messages,
+                Measure.BYTES: tally.bytes,
+                Measure.DUPLICATES: tally.duplicates,
+                Measure.VARIANTS: tally.variants,
+                Measure.COMMIT_SECONDS: round(tally.commit_seconds, 3),
+            }
         )
 
     def _emit(self, state: Json) -> None:

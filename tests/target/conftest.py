@@ -5,12 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.target.helpers import MEMORY
+from tests.target.running import Running
 
-ON_DISK = ("test_run", "test_crash")
+ON_DISK = ("test_run", "test_crash", "test_lease")
 """Modules that meet the real file system; the others test decisions, and need not wait for a disk."""
 
 
@@ -22,3 +24,26 @@ def tmp_path(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
         yield Path(directory)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the archive is to be."""
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Any]:
+    """Start a target that runs beside the test; it ends with the test."""
+    started: list[Running] = []
+
+    def start(path: Path, **config: Any) -> Running:
+        started.append(Running(path, tmp_path, **config))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+        for pipe in (each.stdin, each.stdout, each.stderr):
+            pipe.close()

@@ -169,6 +169,8 @@ def a_target(path: Path, **config: Any) -> Iterator[TargetHashFS]:
     try:
         yield target
     finally:
+        if target.archive._leases is not None:
+            target.archive._leases.release()
         if target.archive._root is not None:
             target.archive._root.close()
 
@@ -228,9 +230,11 @@ def tree(path: Path) -> dict[str, bytes]:
 
 
 def everything(path: Path) -> dict[str, bytes]:
-    """Every file below *path*; of a symbolic link its target."""
+    """Every file below *path*, leases aside; of a symbolic link its target."""
     found = {}
     for folder, _, names in os.walk(path):
+        if folder == str(path / "_lock"):
+            continue
         for name in names:
             file = Path(folder, name)
             content = os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()

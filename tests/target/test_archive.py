@@ -32,11 +32,6 @@ from tests.target.helpers import (
 NAME = "gmail/2026/06/" + __import__("hashlib").sha256(b"<1@example.org>").hexdigest()[:16]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "archive"
-
-
 def one(**changes: Any) -> list[Json]:
     """A stream of one message."""
     return [schema_line(), record_line(1, **changes), state_line(1)]

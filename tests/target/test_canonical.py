@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_hashfs.canonical import Canonical, arrange, content_hash, encode, message_hash, scrub, year_month
+from target_hashfs.canonical import Canonical, content_hash, message_hash, scrub, year_month
+from target_hashfs.encoding import Order, compact, encode
 from target_hashfs.errors import RecordError
 from target_hashfs.schema import load_schema
 from tests.target.helpers import SECRETS, a_record, hash_by_hand
 
 SCHEMA = load_schema("message")
+ORDER = Order(SCHEMA)
 canonical = Canonical(SCHEMA)
 texts = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 values = st.recursive(
@@ -32,6 +34,8 @@ def test_bytes_are_those_of_json_dumps(record: dict[str, Any]) -> None:
     """Whatever encoder is quicker: the file is what json.dumps writes, and a newline."""
     clean = scrub(record)
     assert json.dumps(clean, ensure_ascii=False, indent=2).encode() + b"\n" == encode(clean)
+    listed = list(clean.values())
+    assert json.dumps(listed, ensure_ascii=False, separators=(",", ":")).encode() == compact(listed)
 
 
 @given(records)
@@ -51,7 +55,9 @@ def test_order_of_keys_does_not_matter(record: dict[str, Any], random: Any) -> N
     """Two records that are equal become equal bytes."""
     shuffled = list(record.items())
     random.shuffle(shuffled)
-    assert encode(arrange(scrub(record), SCHEMA)) == encode(arrange(scrub(dict(shuffled)), SCHEMA))
+    arranged = ORDER.arrange(scrub(record))
+    assert encode(arranged) == encode(ORDER.arrange(scrub(dict(shuffled))))
+    assert encode(arranged) == ORDER.encode(arranged) == ORDER.encode(scrub(dict(shuffled)))
 
 
 def test_keys_are_in_the_order_of_the_schema() -> None:

@@ -253,11 +253,11 @@ def test_death_of_another_run_is_noticed_under_way(tmp_path: Path) -> None:
     def lines() -> Iterator[Json]:
         yield from (schema_line(), record_line(20), state_line(20))
         with breaking_at(last_link + 1, kill), pytest.raises(Killed):
-            archive_here(path, LINES)
+            archive_here(path, LINES, lease=False)
         yield record_line(21)
         yield state_line(21)
 
-    result = archive_slowly(path, lines(), commit_seconds=0)
+    result = archive_slowly(path, lines(), commit_seconds=0, lease=False)
     assert (0, 21) == (result.code, uid(result.states[-1]))
     assert "recovered" in {entry["event"] for entry in journal(path)}
     check_covered(path)

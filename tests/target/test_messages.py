@@ -34,11 +34,6 @@ from tests.target.helpers import (
 )
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "archive"
-
-
 class Quiet:
     """A pulse that never beats."""
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import json
 import os
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +20,6 @@ from tests.target.helpers import (
     ROOT,
     SECRETS,
     Json,
-    Result,
     archive,
     archive_here,
     check_covered,
@@ -41,83 +35,6 @@ from tests.target.helpers import (
     tree,
     uid,
 )
-
-
-class Running:
-    """A target process with pipes on both sides."""
-
-    def __init__(self, path: Path, tmp_path: Path, **config: Any) -> None:
-        self.process = subprocess.Popen(
-            command(path, tmp_path, **config),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(),
-        )
-        assert self.process.stdin
-        assert self.process.stdout
-        assert self.process.stderr
-        self.stdin, self.stdout, self.stderr = self.process.stdin, self.process.stdout, self.process.stderr
-        self._log = b""
-
-    def send(self, lines: list[Any]) -> None:
-        self.stdin.write(encoded(lines))
-        self.stdin.flush()
-
-    def wait_for_log(self, text: bytes) -> None:
-        while text not in self._log:
-            part = os.read(self.stderr.fileno(), 65536)
-            assert part, self._log
-            self._log += part
-
-    def wait_for_file(self, path: Path) -> None:
-        until = time.monotonic() + 20
-        while not path.exists():
-            assert time.monotonic() < until
-            select.select([], [], [], 0.01)
-
-    def wait_until_idle(self) -> None:
-        """Return once everything sent has been read and the process waits for more."""
-        until = time.monotonic() + 20
-        asleep = 0
-        while asleep < 3:
-            assert time.monotonic() < until
-            unread = struct.unpack("i", fcntl.ioctl(self.stdin, termios.FIONREAD, b"\0" * 4))[0]
-            state = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-            asleep = asleep + 1 if (unread, state) == (0, "S") else 0
-            select.select([], [], [], 0.02)
-
-    def next_state(self) -> Json:
-        state: Json = json.loads(self.stdout.readline())
-        return state
-
-    def finish(self) -> Result:
-        # Not communicate(): it would close stdin first.
-        out = self.stdout.read()
-        code = self.process.wait(timeout=20)
-        log = (self._log + self.stderr.read()).decode()
-        return Result(code, [json.loads(line) for line in out.splitlines()], log)
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Any]:
-    started: list[Running] = []
-
-    def start(path: Path, **config: Any) -> Running:
-        started.append(Running(path, tmp_path, **config))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.process.kill()
-        each.process.wait()
-        for pipe in (each.stdin, each.stdout, each.stderr):
-            pipe.close()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "archive"
 
 
 def test_run_and_summary(path: Path, tmp_path: Path) -> None:
@@ -231,8 +148,9 @@ def test_tap_dies_inside_a_line(path: Path, tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once(path: Path, running: Any) -> None:
-    """They append in turn, to one journal and to another; nothing is lost or written twice."""
-    runs = [running(path, commit_messages=3, journal=name) for name in ("live-poll", "live-poll", "import")]
+    """Without leases they append in turn, to one journal and to another; nothing is lost or written twice."""
+    names = ("live-poll", "live-poll", "import")
+    runs = [running(path, commit_messages=3, journal=name, lease=False) for name in names]
     streams = [stream_of(30), stream_of(45), stream_of(40)]
     for run, lines in zip(runs, streams, strict=True):
         run.send(lines)

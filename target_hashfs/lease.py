@@ -1,0 +1,86 @@
+"""One run per account at a time: `_lock/<account>.lock`, held from the account's first record to the end.
+
+Two runs would do the same work twice and nothing worse: what is durable, and in which order, never depends
+on this. The kernel gives a lease back when its holder dies, so that none is ever stale.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from target_hashfs.errors import LeaseError
+from target_hashfs.store import explained, read_all
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+DIRECTORY = "_lock"
+
+
+class Leases:
+    """The accounts that this run holds."""
+
+    def __init__(self, root: int, run: str) -> None:
+        self._root, self._run = root, run
+        self._held: dict[str, int] = {}
+
+    def take(self, account: str, now: datetime) -> None:
+        """Hold *account*, whose name was validated, until `release`.
+
+        Raises:
+            LeaseError: another run holds it; says who and since when.
+        """
+        if account in self._held:
+            return
+        with explained(f"locking account {account}"):
+            descriptor = self._open(account)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = _holder(descriptor)
+                os.close(descriptor)
+                if error.errno not in {errno.EAGAIN, errno.EACCES}:
+                    raise
+                raise LeaseError(
+                    f"account {account} is being archived by another run ({holder}); this one wrote nothing of "
+                    "it. Wait for that run, or end it; then run again"
+                ) from None
+            self._held[account] = descriptor
+            words = {
+                "holder": f"{socket.gethostname()} process {os.getpid()}",
+                "since": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+                "run": self._run,
+            }
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(words).encode() + b"\n", 0)
+
+    def release(self) -> None:
+        """Let go of all of them. The files stay: removing one would let two runs lock two files."""
+        while self._held:
+            os.close(self._held.popitem()[1])
+
+    def _open(self, account: str) -> int:
+        with suppress(FileExistsError):
+            os.mkdir(DIRECTORY, 0o700, dir_fd=self._root)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        directory = os.open(DIRECTORY, flags, dir_fd=self._root)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            return os.open(f"{account}.lock", flags, 0o600, dir_fd=directory)
+        finally:
+            os.close(directory)
+
+
+def _holder(descriptor: int) -> str:
+    """Return who holds a lease; its writer may be about to say."""
+    try:
+        words = json.loads(read_all(descriptor))
+        return f"{words['holder']}, since {words['since']}"
+    except (OSError, ValueError, TypeError, KeyError):
+        return "it has just begun"

@@ -1,0 +1,98 @@
+"""Leases: one run per account at a time, said before anything is written, and never stale."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from target_hashfs.errors import LeaseError, StorageError
+from target_hashfs.journal import now
+from target_hashfs.lease import Leases
+from tests.target.helpers import archive, events, everything, record_line, schema_line, state_line, stream_of
+
+
+def begun(running: Any, path: Path, **config: Any) -> Any:
+    """A run that has committed a message of account gmail, and waits for more."""
+    run = running(path, commit_seconds=0, **config)
+    run.send(stream_of(1))
+    assert run.next_state()
+    return run
+
+
+def test_second_run_is_refused(path: Path, tmp_path: Path, running: Any) -> None:
+    """It says who holds the account and since when, exits 1 and writes nothing; the first goes on."""
+    first = begun(running, path)
+    before = everything(path)
+    result = archive(path, tmp_path, [schema_line(), record_line(7), state_line(7)])
+    assert (1, []) == (result.code, result.states)
+    assert f"process {first.process.pid}" in result.log
+    assert re.search(r"since 20\d\d-\d\d-\d\dT", result.log)
+    assert before == everything(path)
+    first.stdin.close()
+    assert 0 == first.finish().code
+
+
+def test_other_accounts_are_free(path: Path, tmp_path: Path, running: Any) -> None:
+    """Two runs archive two accounts at once."""
+    first = begun(running, path)
+    result = archive(path, tmp_path, [schema_line(), record_line(7, account="work"), state_line(7)])
+    assert 0 == result.code
+    first.stdin.close()
+    assert 0 == first.finish().code
+
+
+def test_dead_holder_holds_nothing(path: Path, tmp_path: Path, running: Any) -> None:
+    """The kernel gives the lease back, however the holder ended."""
+    first = begun(running, path)
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait(timeout=20)
+    assert 0 == archive(path, tmp_path, [schema_line(), record_line(7), state_line(7)]).code
+    assert 2 == events(path).count("archived")
+
+
+def test_dry_run_takes_none(path: Path, tmp_path: Path, running: Any) -> None:
+    """It writes nothing, so it may look on."""
+    first = begun(running, path)
+    assert 0 == archive(path, tmp_path, [schema_line(), record_line(7)], dry_run=True).code
+    first.stdin.close()
+    assert 0 == first.finish().code
+
+
+@pytest.mark.parametrize("words", [b"", b"{}", b"\xff\xfe", b"[]", b'{"holder": 1}'])
+def test_unreadable_holder(tmp_path: Path, words: bytes) -> None:
+    """A holder that has not written its name yet, or a damaged file, is a holder all the same."""
+    root = os.open(tmp_path, os.O_RDONLY)
+    one, other = Leases(root, "one"), Leases(root, "other")
+    one.take("gmail", now())
+    one.take("gmail", now())
+    (tmp_path / "_lock" / "gmail.lock").write_bytes(words)
+    with pytest.raises(LeaseError, match="gmail"):
+        other.take("gmail", now())
+    one.release()
+    other.take("gmail", now())
+    assert "other" == json.loads((tmp_path / "_lock" / "gmail.lock").read_text())["run"]
+    other.release()
+    os.close(root)
+
+
+def test_planted_links_are_not_followed(tmp_path: Path) -> None:
+    """Neither as the directory nor as the file."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    root = os.open(tmp_path, os.O_RDONLY)
+    (tmp_path / "_lock").symlink_to(outside)
+    with pytest.raises(StorageError):
+        Leases(root, "one").take("gmail", now())
+    (tmp_path / "_lock").unlink()
+    (tmp_path / "_lock").mkdir()
+    (tmp_path / "_lock" / "gmail.lock").symlink_to(outside / "file")
+    with pytest.raises(StorageError):
+        Leases(root, "one").take("gmail", now())
+    assert [] == list(outside.iterdir())
+    os.close(root)
