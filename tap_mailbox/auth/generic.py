@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus
 
 from tap_mailbox.auth.bearer import BearerCredential
 from tap_mailbox.auth.refusals import refusal
@@ -13,7 +12,6 @@ from tap_mailbox.auth.token_file import TokenFile
 from tap_mailbox.auth.tokens import Tokens
 
 if TYPE_CHECKING:
-    from tap_mailbox.auth.token_endpoint import Answer
     from tap_mailbox.config import Account, AuthMethod
 
 
@@ -39,19 +37,7 @@ class GenericCredential(BearerCredential):
             grant["scope"] = self.scope
         asked = datetime.now(UTC)
         with TokenEndpoint(self._token_url, self._account) as endpoint:
-            answer = self._answer(endpoint, grant)
+            answer = endpoint.grant(self._token_url, grant, client=self.client, secret=self._secret)
         if "error" not in answer.fields and answer.status_code < 400:
             return Tokens.answered(answer.fields, asked=asked)
         raise refusal(answer.fields, account=self._account.name)
-
-    def _answer(self, endpoint: TokenEndpoint, grant: dict[str, str]) -> Answer:
-        """Return the answer to *grant*, the secret in the body, and where that is not taken, in the header.
-
-        Section 2.3.1 has the header for the rule; more providers take the body.
-        """
-        own = {"client_id": self.client, **({"client_secret": self._secret} if self._secret else {})}
-        answer = endpoint.post(self._token_url, data={**grant, **own})
-        if self._secret and answer.fields.get("error") == "invalid_client":
-            basic = quote_plus(self.client), quote_plus(self._secret)
-            answer = endpoint.post(self._token_url, data=grant, auth=basic)
-        return answer

@@ -144,17 +144,16 @@ def sign_in_by_browser(
         raise _declined(answer["error"])
     asked = datetime.now(UTC)
     with TokenEndpoint(client.token_url, account) as endpoint:
-        granted = endpoint.post(
+        granted = endpoint.grant(
             client.token_url,
-            data={
+            {
                 "grant_type": "authorization_code",
                 "code": answer["code"],
                 "redirect_uri": redirect_uri,
                 "code_verifier": verifier,
-                "client_id": client.client_id,
-                **({"client_secret": client.client_secret} if client.client_secret else {}),
             },
-            headers={"Accept": "application/json"},
+            client=client.client_id,
+            secret=client.client_secret,
         ).fields
     if "error" in granted:
         raise refusal(granted, account=account.name)

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import jsonschema
 import pytest
 import yaml
+
+from tap_mailbox.bookmarks import check_state
+from tap_mailbox.cli import main as mailbox
+from tap_mailbox.config import parse_config
+from tap_mailbox.schema import load_schema
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -62,34 +66,60 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def test_make_commands_exist(document: Path) -> None:
     """`make something` is a target of the Makefile."""
-    text = document.read_text(encoding="utf-8")
-    code = [body for *_, body in FENCE.findall(text)] + re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
-    named = {target for each in code for target in re.findall(r"(?:^|[\s;&|(])make ([a-z][a-z-]*)", each)}
+    named = {
+        target for each in code(document) for target in re.findall(r"(?:^|[\s;&|(])make ([a-z][a-z-]*)", each)
+    }
     known = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set() == named - known
 
 
 def test_configurations_are_valid(document: Path) -> None:
-    """Accounts shown in YAML are accounts that the tap accepts."""
-    schema = json.loads((ROOT / "schemas" / "tap-config.json").read_text(encoding="utf-8"))
+    """What is shown in YAML with accounts in it is a configuration that the tap accepts."""
+    schema = load_schema("tap-config")
     for language, body in (
         (match[2].strip(), match[3]) for match in FENCE.finditer(document.read_text(encoding="utf-8"))
     ):
         if language in {"yaml", "yml"}:
-            for accounts in account_lists(yaml.safe_load(body)):
-                jsonschema.Draft202012Validator(schema).validate({"accounts": accounts})
+            for configuration in configurations(yaml.safe_load(body)):
+                parse_config(configuration, schema)
 
 
-def account_lists(node: Any) -> Iterator[list[Any]]:
-    """Yield every list of accounts in a YAML document."""
+def configurations(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield every mapping with a list of accounts in a YAML document."""
     if isinstance(node, dict):
         if isinstance(node.get("accounts"), list):
-            yield node["accounts"]
+            yield node
         for each in node.values():
-            yield from account_lists(each)
+            yield from configurations(each)
     elif isinstance(node, list):
         for each in node:
-            yield from account_lists(each)
+            yield from configurations(each)
+
+
+def test_states_are_valid(document: Path) -> None:
+    """Bookmarks shown in JSON are a state that the tap goes on from."""
+    for match in FENCE.finditer(document.read_text(encoding="utf-8")):
+        if match[2].strip() == "json" and '"bookmarks"' in match[3]:
+            check_state(json.loads(match[3]))
+
+
+def test_mailbox_commands_exist(document: Path) -> None:
+    """`mailbox something --option` is a command of the command line, with that option."""
+    offered = {
+        name: {option for each in (mailbox, command) for one in each.params for option in one.opts}
+        for name, command in mailbox.commands.items()
+    }
+    for line in code(document):
+        for name, rest in re.findall(r"(?:^|[;&|(])\s*mailbox ([a-z][a-z-]*)([^;&|)#]*)", line):
+            assert name in offered, line
+            assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= offered[name], line
+
+
+def code(document: Path) -> list[str]:
+    """Return the lines of code blocks, and the code spans."""
+    text = document.read_text(encoding="utf-8")
+    lines = [line for *_, body in FENCE.findall(text) for line in body.splitlines()]
+    return lines + re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
 
 
 def test_nothing_of_a_developers_machine(document: Path) -> None:

@@ -18,9 +18,9 @@ import requests
 
 from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavailable
 from tap_mailbox.https import https_session
+from tap_mailbox.retry_after import retry_after
 from tap_mailbox.sources.graph.pace import CONCURRENCY
 from tap_mailbox.sources.graph.replies import UNREADABLE_CODES, Refused, codes_of, concurrency
-from tap_mailbox.sources.graph.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

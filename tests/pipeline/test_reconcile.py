@@ -1,0 +1,118 @@
+"""`mailbox reconcile`: the sum of what the server has closes, or the missing ones are named and fetched."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from tap_mailbox.cli import main
+from tests.pipeline.pair import Pair
+from tests.tap.runs import imap_account, mail
+
+NO_ID = b"From: ann@example.org\r\nSubject: no id\r\n\r\nbody\r\n"
+
+
+@pytest.fixture
+def mailbox(dovecot, tmp_path):
+    """A user, and the pair that has archived what the mailbox held a moment ago."""
+    user = dovecot.new_user()
+    for number in range(5):
+        dovecot.append(user, "INBOX", mail(number))
+    dovecot.append(user, "Junk", mail("spam"))
+    # One message that INBOX has as well, and one without an id.
+    dovecot.append(user, "Sent", mail(1))
+    dovecot.append(user, "Sent", NO_ID)
+    pair = Pair(tmp_path, [imap_account(dovecot, user)])
+    assert 0 == pair.run().tap
+    return user, pair
+
+
+def reconciled(pair, *options):
+    """Run the command; return its exit code, what became of each folder, and what it said."""
+    arguments = ["--config", str(pair.directory / "tap.json"), "reconcile", "alice", "--json"]
+    done = CliRunner().invoke(main, [*arguments, "--archive", str(pair.archive), *options])
+    found = json.loads(done.stdout) if done.stdout else {"folders": []}
+    return done.exit_code, {each["folder"]: each for each in found["folders"]}, done.stderr
+
+
+def one_file(pair, number):
+    """Return the archived file of message *number*."""
+    (found,) = (
+        path
+        for path in pair.archive.glob("alice/*/*/*.json")
+        if json.loads(path.read_text())["message_id"] == f"<{number}@example.org>"
+    )
+    return found
+
+
+def test_everything_is_accounted_for(mailbox):
+    """Archived from here or from another folder, with or without an id; excluded; the sum closes."""
+    code, folders, _ = reconciled(mailbox[1])
+    assert 0 == code
+    assert (5, 5, []) == tuple(folders["INBOX"][key] for key in ("on_server", "archived", "missing"))
+    assert (2, 2, []) == tuple(folders["Sent"][key] for key in ("on_server", "archived", "missing"))
+    assert (1, 1, 0) == tuple(folders["Junk"][key] for key in ("on_server", "excluded", "archived"))
+    parts = ("archived", "excluded", "pending", "newer", "vanished")
+    for each in folders.values():
+        assert each["on_server"] == sum(each[part] for part in parts) + len(each["missing"])
+
+
+def test_newer_and_pending(dovecot, mailbox, tmp_path):
+    """What the bookmark has not reached yet is newer; what it names as refused is pending."""
+    user, pair = mailbox
+    dovecot.append(user, "INBOX", mail("new"))
+    state = json.loads((pair.archive / "_state" / "state.json").read_text())
+    state["bookmarks"]["imap_messages"]["accounts"]["alice"]["folders"]["Sent"]["pending"] = [2]
+    one = next(path for path in pair.archive.glob("alice/*/*/*.json") if "no id" in path.read_text())
+    one.unlink()
+    (tmp_path / "wrapped.json").write_text(json.dumps({"singer_state": state}))
+    code, folders, _ = reconciled(pair, "--state", str(tmp_path / "wrapped.json"))
+    assert 0 == code
+    assert 1 == folders["INBOX"]["newer"]
+    assert 1 == folders["Sent"]["pending"]
+
+
+def test_missing_is_named_and_fetched(mailbox, tmp_path):
+    """A file that is gone is missing wherever its message is; the state offered brings it back."""
+    _, pair = mailbox
+    before = one_file(pair, 1).read_bytes()
+    one_file(pair, 1).unlink()
+    repair = tmp_path / "repair.json"
+    code, folders, said = reconciled(pair, "--repair", str(repair))
+    assert (3, [2], [1]) == (code, folders["INBOX"]["missing"], folders["Sent"]["missing"])
+    assert "2 messages" in said
+    state = json.loads(repair.read_text())["singer_state"]
+    assert 0 == pair.run(state).tap
+    assert before == one_file(pair, 1).read_bytes()
+    code, folders, _ = reconciled(pair)
+    assert (0, []) == (code, folders["INBOX"]["missing"])
+
+
+def test_before_start_date(mailbox):
+    """What start_date leaves out is excluded by configuration, not missing."""
+    _, pair = mailbox
+    for path in pair.archive.glob("alice/*/*/*.json"):
+        path.unlink()
+    config = json.loads((pair.directory / "tap.json").read_text())
+    pair.configure(config["accounts"], start_date="2100-01-01")
+    code, folders, _ = reconciled(pair)
+    assert (0, 5) == (code, folders["INBOX"]["excluded"])
+
+
+@pytest.mark.parametrize(
+    ("break_", "words"),
+    [
+        (lambda pair: (pair.archive / "hashfs.json").unlink(), "no archive"),
+        (lambda pair: (pair.archive / "_state" / "state.json").unlink(), "--state"),
+        (lambda pair: pair.configure([]), "alice"),
+    ],
+)
+def test_refused(mailbox, break_, words):
+    """Without an archive, a state or the account nothing is proven: exit 1."""
+    _, pair = mailbox
+    break_(pair)
+    code, _, said = reconciled(pair)
+    assert 1 == code
+    assert words in said
