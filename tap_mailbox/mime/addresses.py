@@ -15,15 +15,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from tap_mailbox.mime.charsets import decode_undeclared
 from tap_mailbox.mime.defects import Defect, Defects
 from tap_mailbox.mime.encoded_words import decode_words
 from tap_mailbox.mime.message import Address, Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SIMPLE = re.compile(
     rb'[ \t]*+(?:(?:"([^"\\<>]*+)"|([^",:;<>()@\[\]\\]*+))[ \t]*+<([^\s<>",;:()\[\]\\]++)>'
@@ -48,14 +44,15 @@ _TOKEN_WITHOUT_QUOTES = re.compile(
     _TOKEN.pattern.replace(rb'|(?P<quoted>"(?:[^"\\]++|\\.)*+")', b""), re.DOTALL
 )
 _COMMENT_EDGE = re.compile(rb"[()]|\\.", re.DOTALL)
-CACHED_OCTETS = 128  # the same senders and recipients in message after message
+# The same senders and recipients are in message after message, but those of a circular only once.
+CACHED_OCTETS = 1_024
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _QUOTED_ADDRESS = re.compile(rb'"(?:[^"\\]++|\\.)*+"@[^\s"]++\Z', re.DOTALL)
 _ROUND_AT = re.compile(rb"\s*+([@.])\s*+")
 
 
 @dataclass(slots=True)
-class _Mailbox:
+class _Pieces:
     """The pieces of one mailbox as they are met."""
 
     phrase: list[bytes] = field(default_factory=list)
@@ -65,38 +62,26 @@ class _Mailbox:
 
 def parse_addresses(
     value: bytes, role: str, limits: Limits, defects: Defects, *, hint: str | None = None
-) -> Sequence[Address]:
+) -> list[Address]:
     """Return the mailboxes of one unfolded field value, in order; members of groups among them."""
-    if len(value) <= CACHED_OCTETS and value.isascii():
-        short, defects_of_short = _read_short_list(value, role, limits.addresses)
-        defects |= defects_of_short
-        return short
-    return _read_list(value, role, limits.addresses, defects, hint)
-
-
-@lru_cache(maxsize=1024)
-def _read_short_list(value: bytes, role: str, most: int) -> tuple[Sequence[Address], frozenset[Defect]]:
-    defects: Defects = set()
-    found = _read_list(value, role, most, defects, None)
-    return found, frozenset(defects)
-
-
-def _read_list(value: bytes, role: str, most: int, defects: Defects, hint: str | None) -> list[Address]:
+    most = limits.addresses
     found: list[Address] = []
     position = 0
     end = len(value)
+    cached = end <= CACHED_OCTETS and value.isascii()
     while position < end:
         match = _SIMPLE.match(value, position)
         if match is None:
             found.extend(_read_tokens(value[position:], role, most, defects, hint))
             break
         quoted, phrase, angle, bare = match.groups()
-        if bare is not None:
-            found.append(Address(role, None, _address_text(bare, hint)))
+        name = quoted or phrase or b""
+        if cached:
+            mailbox, defects_of_mailbox = _short_mailbox(role, name, angle or bare)
+            defects |= defects_of_mailbox
         else:
-            found.append(
-                Address(role, _name_text(quoted or phrase or b"", defects, hint), _address_text(angle, hint))
-            )
+            mailbox = _mailbox(role, name, angle or bare, defects, hint)
+        found.append(mailbox)
         position = match.end()
         if len(found) >= most:
             break
@@ -106,24 +91,35 @@ def _read_list(value: bytes, role: str, most: int, defects: Defects, hint: str |
     return found
 
 
+def _mailbox(role: str, name: bytes, address: bytes, defects: Defects, hint: str | None) -> Address:
+    return Address(role, _name_text(name, defects, hint), _address_text(address, hint))
+
+
+@lru_cache(maxsize=4096)
+def _short_mailbox(role: str, name: bytes, address: bytes) -> tuple[Address, frozenset[Defect]]:
+    defects: Defects = set()
+    mailbox = _mailbox(role, name, address, defects, None)
+    return mailbox, frozenset(defects)
+
+
 def _read_tokens(value: bytes, role: str, most: int, defects: Defects, hint: str | None) -> list[Address]:
     tokens = _tokens(value)
     closers = _comments(tokens)
     is_group = b";" in value
     found: list[Address] = []
-    mailbox = _Mailbox()
+    mailbox = _Pieces()
     index = 0
     while index < len(tokens) and len(found) < most:
         kind, text = tokens[index]
         if kind == "separator":
             found.extend(_finished(mailbox, role, defects, hint))
-            mailbox = _Mailbox()
+            mailbox = _Pieces()
         elif kind == "special":
             if text == b"(" and index in closers:
                 mailbox.comment.append(b"".join([inner for _, inner in tokens[index + 1 : closers[index]]]))
                 index = closers[index]
             elif text == b":" and is_group and mailbox.angle is None:
-                mailbox = _Mailbox()  # what stood before it is the name of a group
+                mailbox = _Pieces()  # what stood before it is the name of a group
             else:
                 mailbox.phrase.append(text)
         elif kind == "open":
@@ -168,7 +164,7 @@ def _comments(tokens: list[tuple[str, bytes]]) -> dict[int, int]:
     return closers
 
 
-def _read_unclosed_angle(tokens: list[tuple[str, bytes]], index: int, mailbox: _Mailbox) -> int:
+def _read_unclosed_angle(tokens: list[tuple[str, bytes]], index: int, mailbox: _Pieces) -> int:
     """Take `<someone@example.org` up to the next separator; returns the index of that."""
     index += 1
     start = index
@@ -190,7 +186,7 @@ def _unquoted(quoted: bytes) -> bytes:
     return _ESCAPED.sub(rb"\1", inner) if b"\\" in inner else inner
 
 
-def _finished(mailbox: _Mailbox, role: str, defects: Defects, hint: str | None) -> list[Address]:
+def _finished(mailbox: _Pieces, role: str, defects: Defects, hint: str | None) -> list[Address]:
     """The mailbox that its pieces make; none for an empty place between commas."""
     phrase = b"".join(mailbox.phrase).strip()
     comment = b" ".join(mailbox.comment).strip()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BODY_TYPES = frozenset({"text/plain", "text/html"})
 _ENRICHED_TYPES = frozenset({"text/enriched", "text/richtext"})
+_TEXT_TYPES = _BODY_TYPES | _ENRICHED_TYPES
 # Header lines and messages by definition (RFC 2046, section 5.2; RFC 3462, section 4): no file has these
 # line ends, the transport has, CRLF over IMAP and LF in a Maildir. They are digested with LF, so that a
 # bounce or a forwarded message is the same attachment wherever it was read.
@@ -104,7 +105,7 @@ class ContentReader:
         text = "\n".join(texts)
         if pages:
             content.html = "\n".join(pages)
-        if text.strip():
+        if text and not text.isspace():
             content.text, content.text_source = text, "text"
         elif content.html:
             # An empty text part beside the HTML is no text: some mailers always write one.
@@ -135,11 +136,7 @@ class ContentReader:
 
     def _is_body(self, leaf: _Leaf) -> bool:
         part = leaf.part
-        if (
-            part.content_type not in _BODY_TYPES | _ENRICHED_TYPES
-            or leaf.disposition == "attachment"
-            or leaf.filename
-        ):
+        if part.content_type not in _TEXT_TYPES or leaf.disposition == "attachment" or leaf.filename:
             return False
         if part.encrypted:
             return False

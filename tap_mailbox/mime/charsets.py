@@ -163,13 +163,16 @@ def _utf_7(octets: bytes) -> str | None:
 
 
 def _iso_2022_jp(octets: bytes) -> str | None:
-    """ISO-2022-JP with the NEC row 13 (circled digits, company signs), which mail uses and RFC 1468 lacks."""
+    """ISO-2022-JP with the characters of Windows (circled digits, rare names), which RFC 1468 lacks.
+
+    Phones and Outlook write them; MailCore's `5231-emoji.eml` has one of row 89 in it.
+    """
     pieces = _ISO_2022_SEGMENT.split(octets)
     texts = []
     try:
         for shift, piece in zip(["(B", *(mark.decode() for mark in pieces[1::2])], pieces[::2], strict=True):
             if shift in {"$B", "$@"}:
-                texts.append(piece.translate(_HIGH_BIT).decode("euc_jis_2004"))
+                texts.append(_shift_jis(piece).decode("cp932"))
             elif shift == "(I":
                 texts.append(piece.translate(_HIGH_BIT).decode("cp932"))
             else:
@@ -177,6 +180,22 @@ def _iso_2022_jp(octets: bytes) -> str | None:
     except UnicodeError:
         return None
     return "".join(texts)
+
+
+def _shift_jis(rows_and_cells: bytes) -> bytes:
+    """The same characters in Shift_JIS: two rows of 94 cells share one lead octet."""
+    if len(rows_and_cells) % 2:
+        raise UnicodeError
+    octets = bytearray(len(rows_and_cells))
+    for index in range(0, len(octets), 2):
+        row, cell = rows_and_cells[index] - 0x21, rows_and_cells[index + 1] - 0x21
+        if not (0 <= row < 94 and 0 <= cell < 94):
+            raise UnicodeError
+        lead, second = divmod(row, 2)
+        cell += 94 * second
+        octets[index] = lead + (0x81 if lead < 31 else 0xC1)
+        octets[index + 1] = cell + (0x40 if cell < 63 else 0x41)
+    return bytes(octets)
 
 
 def _repaired(octets: bytes, codec: str | None) -> str:

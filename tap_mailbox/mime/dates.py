@@ -11,7 +11,8 @@ from tap_mailbox.mime.defects import Defect, Defects
 LONGEST_DATE_OCTETS = 500  # no date is longer; a field of a megabyte is not searched for one
 FUTURE_DAYS = 2  # a clock may run ahead, and a zone may be wrong by a day
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# RFC 5322, section 3.3: "any numeric year 1900 or later". RFC 2822 itself has messages of 1969 (A.1.3).
+_EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _DAY_SECONDS = 86_400
 
 _MONTHS = {
@@ -64,14 +65,14 @@ def message_date(
         moment = parse_date(dates[0])
         if moment is None:
             defects.add(Defect.INVALID_DATE)
-        elif moment < _EPOCH or (latest and moment > latest):
+        elif moment < _EARLIEST or (latest and moment > latest):
             defects.add(Defect.IMPLAUSIBLE_DATE)
         else:
             return moment.isoformat(), "header"
     for value in received:
         # The date stands after the last semicolon (RFC 5321, section 4.4).
         moment = parse_date(value.rpartition(b";")[2])
-        if moment and moment >= _EPOCH and not (latest and moment > latest):
+        if moment and moment >= _EARLIEST and not (latest and moment > latest):
             return moment.isoformat(), "received"
     return (iso(internal_date), "internal") if internal_date else (None, None)
 
@@ -115,6 +116,8 @@ def _without_comments(text: str) -> str:
 def _moment(fields: tuple[int, ...], offset_seconds: int) -> datetime | None:
     """The moment in UTC, None when there is no such date."""
     year, month, day, hour, minute, second = fields
+    if 100 <= year < 1000:
+        year += 1900  # RFC 5322, section 4.3: programs that count years from 1900 write `105` for 2005
     if abs(offset_seconds) >= _DAY_SECONDS:
         offset_seconds = 0  # `+9999`: no zone is a day away
     try:

@@ -40,7 +40,7 @@ def decode_words(value: bytes, defects: Defects, *, hint: str | None = None) -> 
     return _read_words(value, defects, hint)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _short_words(value: bytes) -> tuple[str, frozenset[Defect]]:
     defects: Defects = set()
     text = _read_words(value, defects, None)

@@ -30,6 +30,7 @@ _UNFOLDED_FIELD = re.compile(rb"^(?!--)([^\x00-\x20:\x7f]++)[ \t]*+:[ \t]*+([^\n
 _LINE = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)")
 _BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?+\n)++")
 _ENVELOPE = re.compile(rb">?From (?!\s*:)[^\n]*+\n")
+_FOLD = re.compile(rb"\n(?=[ \t])")
 _HEADER_END = re.compile(rb"\n\r?\n")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -110,8 +111,6 @@ def _well_formed(octets: bytes, position: int, longest: int) -> tuple[list[tuple
     if not blank:
         return [], position
     lines = octets[position : blank.start() + 1]
-    if b"\n--" in lines:
-        return [], position
     unfolded = _unfolded(lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines)
     found = _UNFOLDED_FIELD.findall(unfolded)
     if len(found) != unfolded.count(b"\n"):
@@ -126,7 +125,7 @@ def _unfolded(lines: bytes) -> bytes:
     """
     if b"\r" in lines:
         lines = lines.replace(b"\r", b" ")
-    return lines.replace(b"\n ", b" ").replace(b"\n\t", b"\t")
+    return _FOLD.sub(b"", lines)
 
 
 def _add(header: Header, block: list[tuple[bytes, bytes]], limits: Limits, defects: Defects) -> None:
@@ -139,10 +138,11 @@ def _add(header: Header, block: list[tuple[bytes, bytes]], limits: Limits, defec
             defects.add(Defect.FIELD_TOO_LONG)
             value = value[:longest]
         fields.append((name, value))
-        if lower in named:
-            named[lower].append(value)
-        else:
+        values = named.get(lower)
+        if values is None:
             named[lower] = [value]
+        else:
+            values.append(value)
 
 
 def _name(octets: bytes) -> tuple[str, str]:

@@ -40,7 +40,7 @@ _AFTER = dict.fromkeys(_PARAGRAPHS, _PARAGRAPH) | dict.fromkeys(_BLOCKS, _LINE) 
 
 _LISTS = frozenset({"ul", "ol"})
 _INVISIBLE = frozenset({"head", "script", "style", "noframes", "template", "svg", "math"})
-_SPECIAL = _LISTS | _INVISIBLE | {"a", "blockquote", "img", "li", "pre"}
+_SPECIAL = _LISTS | _INVISIBLE | {"blockquote", "img", "li", "pre"}
 
 _LINK_SCHEMES = ("http://", "https://", "mailto:", "tel:")
 LONGEST_LINK_CHARS = 500  # a longer one is a tracking link: noise in a text
@@ -51,6 +51,10 @@ DEEPEST_QUOTE = 10  # levels of `>` that are shown
 
 def text_of_html(source: str, longest_bytes: int, defects: Defects) -> str:
     """Return the text a reader of the HTML sees: paragraphs, list items, table rows, links, quotes."""
+    return _laid_out(_marked_text(source, longest_bytes, defects))
+
+
+def _marked_text(source: str, longest_bytes: int, defects: Defects) -> str:
     octets = source[: longest_bytes + 1].encode("utf-8", "replace")
     if len(octets) > longest_bytes:
         defects.add(Defect.HTML_TOO_LARGE)
@@ -61,7 +65,7 @@ def text_of_html(source: str, longest_bytes: int, defects: Defects) -> str:
     # An empty document raises, as does the end of what libxml2 takes for HTML; what it read before counts.
     with contextlib.suppress(etree.LxmlError, ValueError):
         etree.fromstring(octets, parser)
-    return _laid_out(reader.text())
+    return reader.text()
 
 
 class _Reader:
@@ -78,19 +82,25 @@ class _Reader:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Take a start tag."""
-        if tag in _BEFORE:
-            self.data(_BEFORE[tag])
+        mark = _BEFORE.get(tag)
+        if mark is not None:
+            self.data(mark)
+        elif tag == "a":
+            self._links.append((attributes.get("href") or "", len(self.pieces)))
         elif tag in _SPECIAL:
             self._start_special(tag, attributes)
 
     def end(self, tag: str) -> None:
         """Take an end tag; libxml2 makes up those that are missing."""
-        if tag in _AFTER:
-            self.data(_AFTER[tag])
+        mark = _AFTER.get(tag)
+        if mark is not None:
+            self.data(mark)
             if len(self.pieces) > MOST_PIECES and not (self._links or self._invisible or self._preformatted):
                 # A short string takes ten times its length.
                 self._done.append("".join(self.pieces))
                 self.pieces.clear()
+        elif tag == "a" and self._links:
+            self._end_link(*self._links.pop())
         elif tag in _SPECIAL:
             self._end_special(tag)
 
@@ -98,13 +108,15 @@ class _Reader:
         """Take the end of the document."""
 
     def text(self) -> str:
-        """Return all that was read, marks and blanks among it."""
-        return "".join([*self._done, *self.pieces])
+        """Return all that was read, marks and blanks among it; once."""
+        text = "".join([*self._done, *self.pieces])
+        # The parser keeps its target until the garbage collector finds both.
+        self._done.clear()
+        self.pieces.clear()
+        return text
 
     def _start_special(self, tag: str, attributes: Mapping[str, str]) -> None:
-        if tag == "a":
-            self._links.append((attributes.get("href") or "", len(self.pieces)))
-        elif tag == "img":
+        if tag == "img":
             self.data(attributes.get("alt") or "")
         elif tag == "li":
             self.data(_LINE)
@@ -121,9 +133,7 @@ class _Reader:
             self._invisible.append(len(self.pieces))
 
     def _end_special(self, tag: str) -> None:
-        if tag == "a" and self._links:
-            self._end_link(*self._links.pop())
-        elif tag in _LISTS and self._numbers:
+        if tag in _LISTS and self._numbers:
             self._numbers.pop()
             self.data(_PARAGRAPH if not self._numbers else _LINE)
         elif tag == "blockquote":
@@ -160,7 +170,13 @@ def _kept(text: str) -> str:
 
 def _laid_out(text: str) -> str:
     """The text with line ends for the marks and one space for each run of blanks."""
-    text = _single_spaced(text)
+    text = _with_line_ends(_single_spaced(text)).replace(" \n", "\n").strip(" |\n")
+    if _QUOTE in text:
+        text = _quoted(text)
+    return text.replace(_UNQUOTE, "").replace(_BLANK, " ")
+
+
+def _with_line_ends(text: str) -> str:
     chunks = []
     position = 0
     while position < len(text):
@@ -171,10 +187,7 @@ def _laid_out(text: str) -> str:
         pieces[1::2] = [_short_line_ends(run) if len(run) < 16 else _line_ends(run) for run in pieces[1::2]]
         chunks.append("".join(pieces))
         position = end
-    text = "".join(chunks).replace(" \n", "\n").strip(" |\n")
-    if _QUOTE in text:
-        text = _quoted(text)
-    return text.replace(_UNQUOTE, "").replace(_BLANK, " ")
+    return "".join(chunks)
 
 
 def _single_spaced(text: str) -> str:

@@ -20,7 +20,7 @@ from tap_mailbox.mime.parts import Splitter
 BARE_CR_SEARCHED_BYTES = 65_536
 _DEFAULT_LIMITS = Limits()
 
-_ADDRESS_FIELDS = ("from", "to", "cc", "bcc", "reply-to", "sender")
+_ADDRESS_FIELDS = {name: name.replace("-", "_") for name in ("from", "to", "cc", "bcc", "reply-to", "sender")}
 
 
 def parse_message(
@@ -104,17 +104,15 @@ def _message(given: _Given, header: Header, content: Content, *, hint: str | Non
     if len(subjects) > 1:
         defects.add(Defect.DUPLICATE_SUBJECT)
     date, date_source = message_date(dates, header.all("received"), given.internal_date, defects)
-    texts: dict[str, str | None] = {}
+    texts: dict[str, str] = {}
     addresses: list[Address] = []
-    for name in _ADDRESS_FIELDS:
-        role = name.replace("-", "_")
-        values = header.all(name)
-        texts[role] = (
-            ", ".join(decode_words(value, defects, hint=hint) for value in values) if values else None
-        )
-        for value in values:
-            addresses += parse_addresses(value, role, limits, defects, hint=hint)
-    if not texts["from"]:
+    for name, role in _ADDRESS_FIELDS.items():
+        values = header.named.get(name)
+        if values:
+            texts[role] = ", ".join([decode_words(value, defects, hint=hint) for value in values])
+            for value in values:
+                addresses += parse_addresses(value, role, limits, defects, hint=hint)
+    if not texts.get("from"):
         defects.add(Defect.MISSING_FROM)
     in_reply_to = header.first("in-reply-to")
     references = header.first("references")
@@ -123,11 +121,11 @@ def _message(given: _Given, header: Header, content: Content, *, hint: str | Non
         date=date,
         date_source=date_source,
         subject=decode_words(subjects[0], defects, hint=hint) if subjects else None,
-        from_=texts["from"],
-        to=texts["to"],
-        cc=texts["cc"],
-        bcc=texts["bcc"],
-        reply_to=texts["reply_to"],
+        from_=texts.get("from"),
+        to=texts.get("to"),
+        cc=texts.get("cc"),
+        bcc=texts.get("bcc"),
+        reply_to=texts.get("reply_to"),
         addresses=tuple(addresses),
         in_reply_to=first_id(in_reply_to, set()) if in_reply_to else None,
         references=all_ids(references, limits, defects) if references else (),

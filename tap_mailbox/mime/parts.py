@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from tap_mailbox.mime.defects import Defect, Defects
 from tap_mailbox.mime.fields import Header, read_header
 from tap_mailbox.mime.parameters import Parameters, parse_parameters
-from tap_mailbox.mime.transfer import BINARY, IDENTITY, encoding_of
+from tap_mailbox.mime.transfer import BASE64, BINARY, IDENTITY, encoding_of
 
 if TYPE_CHECKING:
     from tap_mailbox.mime.message import Limits
@@ -150,7 +150,9 @@ class Splitter:
         open_multiparts = _OpenMultiparts(prefix=boundary if by_prefix else None)
         open_multiparts.push(root, boundary)
         current: Part | None = None  # the leaf, or the multipart past its closing delimiter
-        for match in _DASHES.finditer(self._octets, root.header.body - 1, root.end):
+        position = root.header.body - 1
+        while match := self._next_dashes(position, root.end, current):
+            position = match.end()
             level = open_multiparts.level_of(match[1])
             if level is None:
                 continue
@@ -183,6 +185,16 @@ class Splitter:
         self._close_down_to(0, open_multiparts, root.end)
         if root.children:
             self._defects.add(Defect.UNCLOSED_MULTIPART)
+
+    def _next_dashes(self, position: int, end: int, current: Part | None) -> re.Match[bytes] | None:
+        """The next line that begins with two dashes, at that position or below it."""
+        if current is not None and current.encoding == BASE64:
+            # Base64 has no dash, and one octet is searched for ten times as fast as a pattern.
+            dash = self._octets.find(b"-", max(position, current.header.body), end)
+            if dash < 0:
+                return None
+            position = max(position, dash - 1)
+        return _DASHES.search(self._octets, position, end)
 
     def _close_down_to(self, level: int, open_multiparts: _OpenMultiparts, end: int) -> Part:
         """End every multipart deeper than that level; returns the one at the level."""

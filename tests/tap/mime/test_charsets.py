@@ -26,6 +26,7 @@ UMLAUT = "Grüße"
         ("a\x81b", b"a\x81b", "windows-1252"),
         ("镕", "镕".encode("gbk"), "gb2312"),
         ("日本①", b"\x1b$BF|K\\-!\x1b(B", "iso-2022-jp"),
+        ("﨏日゛本", b"\x1b$By_F|!+K\\\x1b(B", "iso-2022-jp"),
         ("日本", b"\x1b$BF|K\\\x1b(B", None),
         ("한글", "한글".encode("iso2022_kr"), None),
         ("ｱ", b"\x1b(I1\x1b(B", "iso-2022-jp"),

@@ -81,6 +81,9 @@ LARGE = {
     ),
     "chinese": lambda: an_eml("中文" * (MEGABYTES // 6)),
     "HTML": lambda: an_eml("<p>Hello <b>World</b></p>\r\n" * (MEGABYTES // 27), content_type="text/html"),
+    "HTML of links": lambda: an_eml(
+        '<p>hello <a href="https://x.example/">w</a></p>\n' * 100_000, content_type="text/html"
+    ),
     "attached message": lambda: a_multipart(
         b"Content-Type: message/rfc822\n\n" + b"Hello\r\n" * (MEGABYTES // 7)
     ),

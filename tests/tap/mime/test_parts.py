@@ -55,6 +55,18 @@ def test_nested_numbers():
     assert [("1.1", b"plain"), ("1.2", b"other"), ("2", b"last")] == [leaf[::2] for leaf in leaves(octets)[0]]
 
 
+@pytest.mark.parametrize("base64", [b"", b"AAAA", b"AAAA\n-AA\n--AA\nA--\nAAAA", b"AAAA\r\nAAAA\r\n"])
+def test_base64_is_skipped_to_the_next_dash(base64):
+    """A delimiter below base64 is found, whatever stands in the base64; and below the part after it."""
+    encoded = b"Content-Type: a/b\nContent-Transfer-Encoding: base64\n\n" + base64
+    found, defects = leaves(a_multipart(encoded, "\nlast", encoded))
+    assert [("1", base64), ("2", b"last"), ("3", base64)] == [leaf[::2] for leaf in found]
+    assert set() == defects
+    found, defects = leaves(a_multipart("\nfirst", encoded, end=""))
+    assert [("1", b"first"), ("2", base64 + b"\n")] == [leaf[::2] for leaf in found]
+    assert {"unclosed-multipart"} == defects
+
+
 def test_outer_delimiter_closes_inner():
     """An inner multipart that is never closed ends where the outer one goes on."""
     octets = a_multipart('Content-Type: multipart/alternative; boundary="i"\n\n--i\n\nplain', "\nlast")
