@@ -265,6 +265,9 @@ def _object(body: bytes) -> Mapping[str, Any]:
     document = json.loads(body, object_pairs_hook=_unambiguous)
     if not isinstance(document, dict):
         raise ValueError  # noqa: TRY004  # as for any other answer that is not what it should be
+    if b"\\ud" in body.lower():
+        # A lone surrogate, which no URL and no state can hold, raises a ValueError here.
+        json.dumps(document, ensure_ascii=False).encode()
     return document
 
 
