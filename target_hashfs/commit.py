@@ -106,6 +106,10 @@ class Commit:
     def _publish(self, intent: Intent) -> None:
         """Clear the way and give the files their names."""
         with explained("moving files to the quarantine"):
+            # Before the moves: a file must not hang in a directory whose own name a power cut takes.
+            quarantine = {split(move["path"])[0] for move in intent.moves}
+            self._store.make_directories(quarantine)
+            self._store.fsync_directories(quarantine)
             for move in intent.moves:
                 self._store.move(move["was"], move["path"])
         with explained("giving messages their names"):

@@ -4,6 +4,7 @@ What a dead commit left, and what becomes of it:
 
     .json linked                       the message is archived: `recovered` line
     .eml linked, .json not             the .json is linked from its temporary: `recovered` line
+    .json linked, .eml not             likewise; without its temporary the .json goes, the message comes again
     nothing linked                     the temporaries are removed; no STATE covers it, so it comes again
     moved away, journal silent         `quarantined` line
     lines in the journal               done already
@@ -53,7 +54,9 @@ def _complete(store: Store, journal: Journal, intent: Intent) -> int:
         written = journal.read_from(intent.position)
         done = {entry.get("path") for entry in written}
         lines = [move for move in intent.moves if move["path"] not in done and store.exists(move["path"])]
-        survivors = [writing for writing in intent.writings if _publish(store, writing)]
+        survivors = [
+            writing for writing in intent.writings if _publish(store, writing, journaled=writing.path in done)
+        ]
         for writing in intent.writings:
             for temporary in writing.temporaries:
                 store.remove(temporary)
@@ -72,20 +75,33 @@ def _complete(store: Store, journal: Journal, intent: Intent) -> int:
         journal.close()
 
 
-def _publish(store: Store, writing: Writing) -> bool:
-    """Return whether the message is in the tree, linking its .json if its .eml is there already."""
-    if _holds(store, writing.path, writing.entry["file_sha256"]):
+def _publish(store: Store, writing: Writing, *, journaled: bool) -> bool:
+    """Return whether the message is in the tree, giving its files the names that are missing.
+
+    A power cut may keep the later name and lose the earlier one, where a file system does not order them.
+    """
+    entry, temporary = writing.entry, writing.eml_temporary
+    published = _holds(store, writing.path, entry["file_sha256"])
+    if temporary is not None and not _holds(store, writing.eml_path, entry["eml_sha256"]):
+        if not published or journaled:
+            return published
+        if not _holds(store, temporary, entry["eml_sha256"]) or store.exists(writing.eml_path):
+            # Nobody was told of the .json: without it the message comes again, whole.
+            store.remove(writing.path)
+            return False
+        store.fsync_file(temporary)
+        store.publish(temporary, writing.eml_path)
         return True
     if (
-        writing.eml_temporary is not None
-        and _holds(store, writing.eml_path, writing.entry["eml_sha256"])
-        and _holds(store, writing.json_temporary, writing.entry["file_sha256"])
+        not published
+        and temporary is not None
+        and _holds(store, writing.json_temporary, entry["file_sha256"])
         and not store.exists(writing.path)
     ):
         store.fsync_file(writing.json_temporary)
         store.publish(writing.json_temporary, writing.path)
         return True
-    return False
+    return published
 
 
 def _holds(store: Store, path: str, digest: str) -> bool:

@@ -203,7 +203,7 @@ class GraphClient:
         shown = f"{status} {min(codes)}" if codes else str(status)
         limited = status == 429 and concurrency(body)
         pause = retry_after(response.headers)
-        if status in TRANSIENT and pause is not None and not limited:
+        if (status in TRANSIENT or status == 500) and pause is not None and not limited:
             self._pace.hold(pause)
         return _Failure(
             status=status, codes=codes, retry_after=pause, shown=shown, concurrency=limited, token=token
