@@ -22,6 +22,7 @@ MARKER = "hashfs.json"
 JOURNALS = "_journal"
 STATES = "_state"
 QUARANTINE = "_quarantine"
+LOCKS = "_lock"
 
 STATE_FILE = f"{STATES}/state.json"
 STATE_TEMPORARY = f"{STATES}/.state.json.tmp"
@@ -30,6 +31,8 @@ YEAR = re.compile(r"[0-9]{4}")
 MONTH = re.compile(r"[0-9]{2}")
 
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
+_MESSAGE = re.compile(r"([0-9a-f]{16}(?:\.[0-9a-f]{16}|\.[0-9a-f]{64})?)\.(json|eml)")
+_QUARANTINED = re.compile(_MESSAGE.pattern + r"\.[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
 _TEMPORARY = re.compile(r"\.[0-9a-f.]{16,81}\.(json|eml)\.[0-9a-f]{8}\.tmp")
 
 
@@ -68,6 +71,23 @@ def split(path: str) -> tuple[str, str]:
     return directory, name
 
 
+def is_month(directory: str) -> bool:
+    """Whether *directory* is one that messages lie in: `<account>/<YYYY>/<MM>`."""
+    account, _, rest = directory.partition("/")
+    year, _, month = rest.partition("/")
+    return is_account(account) and bool(YEAR.fullmatch(year) and MONTH.fullmatch(month))
+
+
+def message_file(name: str) -> tuple[str, str] | None:
+    """Return stem and suffix of *name*, or None when no message file is called so.
+
+    >>> message_file("0123456789abcdef.eml")
+    ('0123456789abcdef', 'eml')
+    """
+    found = _MESSAGE.fullmatch(name)
+    return (found[1], found[2]) if found else None
+
+
 def temporary(path: str, run: str) -> str:
     """Return the name under which *path* is written by *run*, in the same directory."""
     directory, name = split(path)
@@ -82,3 +102,8 @@ def is_temporary(name: str) -> bool:
 def quarantined(path: str, at: datetime) -> str:
     """Return where a file that stands in the way at *path* is moved."""
     return f"{QUARANTINE}/{path}.{at:%Y%m%dT%H%M%S.%fZ}"
+
+
+def is_quarantined(name: str) -> bool:
+    """Whether *name* is the name of a file that `quarantined` makes."""
+    return _QUARANTINED.fullmatch(name) is not None

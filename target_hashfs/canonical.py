@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import msgspec
 import orjson
 
 from target_hashfs.address import is_account
+from target_hashfs.encoding import Order, compact
 from target_hashfs.errors import RecordError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Record = dict[str, Any]
 
@@ -62,7 +59,7 @@ class Canonical:
     """Turns records into messages; *schema* gives the order of keys."""
 
     def __init__(self, schema: Record) -> None:
-        self._order = schema
+        self._order = Order(schema)
 
     def message(self, record: Record) -> Message:
         """Return *record* as it is archived.
@@ -71,11 +68,16 @@ class Canonical:
             RecordError: a field the address needs is unusable; the text names it, not its value.
         """
         try:
-            return self._message(scrub(record))
+            return self.clean_message(scrub(record))
         except RecursionError:
             raise RecordError("expected a record of sane depth, found one nested too deeply") from None
 
-    def _message(self, record: Record) -> Message:
+    def clean_message(self, record: Record) -> Message:
+        """Return *record*, which `scrub` would leave as it is, as it is archived.
+
+        Raises:
+            RecordError: as `message` does.
+        """
         account = record.get("account")
         if not isinstance(account, str) or not is_account(account):
             raise RecordError(
@@ -104,7 +106,7 @@ class Canonical:
             account=account,
             message_id=message_id,
             **derived,
-            document=encode(arrange(kept, self._order)),
+            document=self._order.encode(kept),
             eml=eml,
             source=source if isinstance(source, dict) else None,
             disagreements=disagreements,
@@ -120,7 +122,7 @@ def content_hash(record: Record) -> str:
     """Return what *record* says as one hash: whoever delivered it, however it was packed.
 
     Raises:
-        RecordError: the attachments are not a list of objects.
+        RecordError: the attachments are not a list of objects, or a value is not JSON.
     """
     content = [
         record.get("message_id"),
@@ -134,7 +136,7 @@ def content_hash(record: Record) -> str:
         record.get("body_html"),
         [[item.get(key) for key in ("filename", "content_type", "sha256")] for item in _attachments(record)],
     ]
-    return sha256(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return sha256(compact(content)).hexdigest()
 
 
 def year_month(date: object) -> str:
@@ -143,24 +145,41 @@ def year_month(date: object) -> str:
     Raises:
         RecordError: *date* is no ISO 8601 date.
     """
+    found = moment(date)
+    return f"{found.year:04d}/{found.month:02d}"
+
+
+def moment(date: object) -> datetime:
+    """Return the moment that *date* names, in UTC; a date without zone counts as UTC.
+
+    Raises:
+        RecordError: *date* is no ISO 8601 date.
+    """
     if not isinstance(date, str):
         raise RecordError(f"date: expected an ISO 8601 date, found {_found(date, 'text')}")
-    # A leap second is a date, though Python has no room for it.
-    text = re.sub(r"(?<=:\d\d:)60", "59", date.strip()).upper()
     try:
-        moment = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(date)
     except ValueError:
-        raise RecordError("date: expected an ISO 8601 date, found a text that is none") from None
+        # A leap second is a date, though Python has no room for it.
+        text = re.sub(r"(?<=:\d\d:)60", "59", date.strip()).upper()
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            raise RecordError("date: expected an ISO 8601 date, found a text that is none") from None
+    if found.tzinfo is UTC:
+        return found
     # The first and last hours of the calendar have no counterpart in UTC: their own month will do.
     with suppress(OverflowError):
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment
-    return f"{moment.year:04d}/{moment.month:02d}"
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return found
 
 
 def scrub(record: Record) -> Record:
     """Return *record* without lone surrogates and NUL: each becomes U+FFFD, in keys too."""
+    # The octets are the greater part, and what is no base64 is refused.
+    text = {key: value for key, value in record.items() if key != "raw"}
     try:
-        if b"\\u0000" not in orjson.dumps(record):
+        if b"\\u0000" not in orjson.dumps(text):
             return record
     except TypeError:
         pass  # a lone surrogate, or a number beyond 64 bits
@@ -183,58 +202,6 @@ def _scrub(value: object) -> object:
     return _scrub_object(value) if isinstance(value, dict) else value
 
 
-def arrange(record: Record, schema: Record) -> Record:
-    """Return *record* with the keys of every object in the order of *schema*, then unknown keys sorted."""
-    known: Record = schema.get("properties") or {}
-    names = [key for key in known if key in record]
-    if len(names) < len(record):
-        names += sorted(record.keys() - known.keys())
-    return {key: _arrange(record[key], known.get(key, {})) for key in names}
-
-
-def _arrange(value: object, schema: Record) -> object:
-    if isinstance(value, dict):
-        return arrange(value, schema)
-    if isinstance(value, list):
-        items: Record = schema.get("items") or {}
-        return [_arrange(item, items) for item in value]
-    return value
-
-
-def encode(document: Record) -> bytes:
-    """Return *document* exactly as `json.dumps(document, ensure_ascii=False, indent=2)`, and a newline.
-
-    Raises:
-        RecordError: a value is not JSON (not a number, an object of Python's own).
-    """
-    if not _has_float(document.values()):
-        # orjson agrees with json byte for byte but for the notation of floats (a property test says so).
-        try:
-            # The sum is a copy of the right size: orjson's own buffer is up to eight times as large.
-            return orjson.dumps(document, option=orjson.OPT_INDENT_2 | _STRICT) + b"\n"
-        except TypeError:
-            pass  # a number beyond 64 bits, or something json refuses as well
-    try:
-        return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n"
-    except (TypeError, ValueError):
-        raise RecordError("expected JSON values only, found something that JSON cannot hold") from None
-
-
-_STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
-
-
-def _has_float(values: Iterable[Any]) -> bool:
-    for value in values:
-        if isinstance(value, float):
-            return True
-        if isinstance(value, dict):
-            if _has_float(value.values()):
-                return True
-        elif isinstance(value, list) and _has_float(value):
-            return True
-    return False
-
-
 def _attachments(record: Record) -> list[Record]:
     found = record.get("attachments")
     if isinstance(found, str):  # flattening turns lists into their JSON text
@@ -254,8 +221,9 @@ def _octets(raw: object) -> bytes | None:
     if not isinstance(raw, str):
         raise RecordError(f"raw: expected base64 (RFC 4648, section 4), found {_found(raw, 'text')}")
     try:
-        return base64.b64decode(raw, validate=True)
-    except (binascii.Error, ValueError):
+        # As strict as base64.b64decode(validate=True), in less than half of its time.
+        return msgspec.convert(raw, bytes)
+    except msgspec.ValidationError:
         raise RecordError("raw: expected base64 (RFC 4648, section 4), found a text that is none") from None
 
 

@@ -86,6 +86,25 @@ class Intent:
         """Return how *run* carries out *plan*."""
         return cls(position, [Writing.of(new, run) for new in plan.new], plan.moves)
 
+    @classmethod
+    def parse(cls, content: bytes) -> Intent | None:
+        """Return the intent that the *content* of its file says, None when it says nothing.
+
+        Raises:
+            Torn: there was one, but nobody can say what.
+        """
+        if not content:
+            return None
+        line, _, digest = content.rstrip(b"\n").partition(b"\n")
+        if sha256(line).hexdigest().encode() != digest:
+            raise Torn
+        found = json.loads(line)
+        return cls(
+            Position(**found["position"]),
+            [Writing(**writing) for writing in found["writings"]],
+            found["moves"],
+        )
+
     def lines(self) -> list[dict[str, Any]]:
         """Return the journal lines of everything it does."""
         return [*self.moves, *(writing.entry for writing in self.writings)]
@@ -125,27 +144,13 @@ class IntentFile:
             self._store.fsync_directories({JOURNALS})
 
     def read(self) -> Intent | None:
-        """Return the intent of a commit that died, or None.
-
-        Raises:
-            Torn: there was one, but nobody can say what.
-        """
+        """Return the intent of a commit that died, or None. See `Intent.parse`."""
         descriptor, _ = self._store.open_file(self.path)
         try:
             content = read_all(descriptor)
         finally:
             os.close(descriptor)
-        if not content:
-            return None
-        line, _, digest = content.rstrip(b"\n").partition(b"\n")
-        if sha256(line).hexdigest().encode() != digest:
-            raise Torn
-        found = json.loads(line)
-        return Intent(
-            Position(**found["position"]),
-            [Writing(**writing) for writing in found["writings"]],
-            found["moves"],
-        )
+        return Intent.parse(content)
 
     def clear(self) -> None:
         """Say that the commit is complete. Not synced: to find it again does no harm."""

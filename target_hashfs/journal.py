@@ -78,24 +78,13 @@ class Journal:
             JournalError: the file has lines, and none of them is a journal line.
         """
         size = os.fstat(self._descriptor).st_size
-        window = _TAIL_BYTES
-        while True:
-            start = max(0, size - window)
-            tail = read_all(self._descriptor, start)
-            last = _last_line(tail, whole=start == 0)
-            if last is not None or start == 0:
-                break
-            window *= 8
-        if last is None and b"\n" in tail:
+        end = find_end(self._descriptor, size)
+        if end is None and b"\n" in read_all(self._descriptor):
             raise JournalError(
                 f"{self._path} has no journal line in it: it was not written by this program, or was "
                 "overwritten. Move it away, then run again"
             )
-        if last is None:
-            self._cut(START, size)
-        else:
-            end, seq, digest = last
-            self._cut(Position(start + end, seq, digest), size)
+        self._cut(end or START, size)
 
     def read_from(self, position: Position) -> list[Entry]:
         """Return the whole lines after *position* and cut off what follows them.
@@ -108,11 +97,11 @@ class Journal:
         end = position
         if position.offset <= size:
             for line in BytesIO(read_all(self._descriptor, position.offset)):
-                entry = _parse(line)
+                entry = parse(line)
                 if entry is None or entry["prev"] != end.digest or entry["seq"] != end.seq + 1:
                     break
                 entries.append(entry)
-                end = Position(end.offset + len(line), entry["seq"], _digest(line))
+                end = Position(end.offset + len(line), entry["seq"], line_digest(line))
             self._cut(end, size)
         else:
             # Somebody put an older journal back: nothing after the position is known, nothing may be cut.
@@ -138,7 +127,7 @@ class Journal:
             text = json.dumps(head | rest, ensure_ascii=False, separators=(",", ":"))
             # Records are clean by now; a state of a foreign tap may hold lone surrogates.
             line = text.encode("utf-8", "replace") + b"\n"
-            digest = _digest(line)
+            digest = line_digest(line)
             offset += len(line)
             lines.append(line)
         return b"".join(lines), Position(offset, seq, digest)
@@ -150,11 +139,27 @@ class Journal:
             self.append([{"event": "torn", "bytes": size - end.offset}])
 
 
-def _digest(line: bytes) -> str:
+def find_end(descriptor: int, size: int) -> Position | None:
+    """Return the end of the last whole line in the first *size* bytes, or None when no line is one."""
+    window = _TAIL_BYTES
+    while True:
+        start = max(0, size - window)
+        tail = read_all(descriptor, start)[: size - start]
+        last = _last_line(tail, whole=start == 0)
+        if last is not None:
+            end, seq, digest = last
+            return Position(start + end, seq, digest)
+        if start == 0:
+            return None
+        window *= 8
+
+
+def line_digest(line: bytes) -> str:
+    """Return what the next line says of *line*."""
     return sha256(line.removesuffix(b"\n")).hexdigest()
 
 
-def _parse(line: bytes) -> Entry | None:
+def parse(line: bytes) -> Entry | None:
     """Return the entry in *line*, or None when it is not a whole journal line."""
     if not line.endswith(b"\n"):
         return None
@@ -175,8 +180,8 @@ def _last_line(tail: bytes, *, whole: bool) -> tuple[int, int, str] | None:
         begin = tail.rfind(b"\n", 0, end - 1) + 1
         if begin == 0 and not whole:
             return None
-        entry = _parse(tail[begin:end])
+        entry = parse(tail[begin:end])
         if entry is not None:
-            return end, entry["seq"], _digest(tail[begin:end])
+            return end, entry["seq"], line_digest(tail[begin:end])
         end = begin
     return None

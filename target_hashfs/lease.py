@@ -14,13 +14,12 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from target_hashfs.address import LOCKS
 from target_hashfs.errors import LeaseError
 from target_hashfs.store import explained, read_all
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-DIRECTORY = "_lock"
 
 
 class Leases:
@@ -48,8 +47,8 @@ class Leases:
                 if error.errno not in {errno.EAGAIN, errno.EACCES}:
                     raise
                 raise LeaseError(
-                    f"account {account} is being archived by another run ({holder}); this one wrote nothing of "
-                    "it. Wait for that run, or end it; then run again"
+                    f"account {account} is being archived by another run ({holder}); this one wrote nothing "
+                    "of it. Wait for that run, or end it; then run again"
                 ) from None
             self._held[account] = descriptor
             words = {
@@ -67,9 +66,9 @@ class Leases:
 
     def _open(self, account: str) -> int:
         with suppress(FileExistsError):
-            os.mkdir(DIRECTORY, 0o700, dir_fd=self._root)
+            os.mkdir(LOCKS, 0o700, dir_fd=self._root)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        directory = os.open(DIRECTORY, flags, dir_fd=self._root)
+        directory = os.open(LOCKS, flags, dir_fd=self._root)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             return os.open(f"{account}.lock", flags, 0o600, dir_fd=directory)

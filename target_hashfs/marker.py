@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_hashfs.address import MARKER
-from target_hashfs.errors import ConfigError, RootError
+from target_hashfs.errors import ConfigError, RootError, VersionError
 from target_hashfs.journal import now
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class Marker:
         """Return what *content* of the marker under *path* says.
 
         Raises:
-            RootError: it is damaged, or of a version this program does not know.
+            VersionError: it is of a version this program does not know.
+            RootError: it is damaged.
         """
         try:
             found: Any = json.loads(content)
@@ -47,7 +48,7 @@ class Marker:
                 '"archive_id": "…"}. Restore it; the archive_id is in the state, under bookmarks._hashfs'
             )
         if found.get("version") != _VERSION:
-            raise RootError(
+            raise VersionError(
                 f"{path / MARKER} says version {found.get('version')!r}, this program knows version "
                 f"{_VERSION}: update it"
             )

@@ -67,16 +67,14 @@ class Store:
 
     def look(self, path: str) -> Found | None:
         """Return what stands at *path*, or None; a symbolic link is looked at, never followed."""
-        directory, name = split(path)
         try:
-            parent = self._open_directory(directory)
-            descriptor = os.open(name, _READ, dir_fd=parent)
+            descriptor = self.open_existing(path)
         except FileNotFoundError:
             return None
         except OSError as error:
             if error.errno not in {errno.ELOOP, errno.ENXIO}:
                 raise
-            return self._look_at_odd(directory, name)
+            return self._look_at_odd(*split(path))
         try:
             mode = os.fstat(descriptor).st_mode
             if stat.S_ISREG(mode):
@@ -84,6 +82,11 @@ class Store:
             return Found(Kind.DIRECTORY if stat.S_ISDIR(mode) else Kind.SPECIAL, b"")
         finally:
             os.close(descriptor)
+
+    def open_existing(self, path: str) -> int:
+        """Return a descriptor for reading what stands at *path*; a symbolic link or a socket raises."""
+        directory, name = split(path)
+        return os.open(name, _READ, dir_fd=self._open_directory(directory))
 
     def _look_at_odd(self, directory: str, name: str) -> Found:
         parent = self._open_directory(directory)
@@ -210,8 +213,7 @@ class Store:
 
     def fsync_file(self, path: str) -> None:
         """Make an existing file durable that somebody else wrote."""
-        directory, name = split(path)
-        descriptor = os.open(name, _READ, dir_fd=self._open_directory(directory))
+        descriptor = self.open_existing(path)
         try:
             sync.fsync(descriptor)
         finally:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-PACKAGES = {"dovecot": "dovecot-imapd", "strace": "strace"}
+PACKAGES = {"dovecot": "dovecot-imapd", "jq": "jq", "strace": "strace"}
 
 
 def in_ci() -> bool:

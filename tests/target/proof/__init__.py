@@ -1,0 +1,1 @@
+"""Tests of the `hashfs` command and what is below it."""
