@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+import logging
+import math
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -14,6 +18,8 @@ from tap_mailbox.errors import AccountError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_PIECE_OCTETS = 64 * 1024
 
 
 class _Adapter(HTTPAdapter):
@@ -37,18 +43,50 @@ class _Adapter(HTTPAdapter):
 def https_session(url: str, *, ca_file: Path | None, connections: int = 1) -> requests.Session:
     """Return a session for *url* that trusts the system's authorities and those of *ca_file*.
 
-    Proxies of the environment are used. Its CA bundles and ~/.netrc are not: the first would silently replace
-    *ca_file*, the second our Authorization (requests' `trust_env`).
+    Proxies of the environment are used for https; plain http stays on this machine. Its CA bundles and
+    ~/.netrc are not used: the first would silently replace *ca_file*, the second our Authorization (requests'
+    `trust_env`).
 
     Raises:
         AccountError: *ca_file* cannot be read, or holds no certificate.
     """
+    # It logs addresses in paths, and headers that it could not read.
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     session = requests.Session()
     session.trust_env = False
-    session.proxies = get_environ_proxies(url)
+    session.proxies = get_environ_proxies(url) if urlsplit(url).scheme == "https" else {}
     session.mount("https://", _Adapter(_context(ca_file), connections))
     session.mount("http://", HTTPAdapter(pool_connections=connections, pool_maxsize=connections))
     return session
+
+
+def read_body(
+    response: requests.Response, *, seconds: float, slowest: float = math.inf, most: int | None = None
+) -> bytes:
+    """Return what a streamed response holds; one that drips is broken off.
+
+    Piece by piece as it arrives: `iter_content` comes back only when a whole piece is there, so that a server
+    could keep us for weeks.
+
+    Args:
+        response: Requested with `stream=True`.
+        seconds: How long it may take at least.
+        slowest: Octets per second at which it may take longer.
+        most: Octets after which it is enough; the rest is not read.
+
+    Raises:
+        requests.exceptions.ReadTimeout: it took too long.
+        urllib3.exceptions.HTTPError: the line broke, or the end is missing.
+    """
+    started, pieces, size = time.monotonic(), [], 0
+    while piece := response.raw.read1(_PIECE_OCTETS, decode_content=True):
+        pieces.append(piece)
+        size += len(piece)
+        if time.monotonic() - started > seconds + size / slowest:
+            raise requests.exceptions.ReadTimeout
+        if most is not None and size > most:
+            break
+    return b"".join(pieces)
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tap_mailbox.auth.google import MAIL_SCOPE, client_of
 from tap_mailbox.auth.json_file import json_object
 from tap_mailbox.auth.loopback import HOST
+from tap_mailbox.auth.token_endpoint import https_only
 from tap_mailbox.errors import CredentialError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def oauth_client(method: AuthMethod) -> OAuthClient:
     """Return the OAuth client of a method.
 
     Raises:
-        CredentialError: its file is broken, or nothing says where to sign in.
+        CredentialError: its file is broken, nothing says where to sign in, or only in clear.
     """
     if method.client_file is not None:
         found = client_of(method, method.client_file)
@@ -42,8 +43,8 @@ def oauth_client(method: AuthMethod) -> OAuthClient:
         return OAuthClient(
             client_id=found.client_id,
             client_secret=found.client_secret,
-            auth_url=found.auth_url,
-            token_url=found.token_url,
+            auth_url=https_only(found.auth_url),
+            token_url=https_only(found.token_url),
             scope=method.scope or MAIL_SCOPE,
             web_redirects=tuple((fields.get("web") or {}).get("redirect_uris") or ())
             if "web" in fields
@@ -56,8 +57,8 @@ def oauth_client(method: AuthMethod) -> OAuthClient:
     return OAuthClient(
         client_id=method.client_id,
         client_secret=method.client_secret,
-        auth_url=method.auth_url,
-        token_url=method.token_url,
+        auth_url=https_only(method.auth_url),
+        token_url=https_only(method.token_url),
         scope=method.scope or "",
         web_redirects=None,
     )

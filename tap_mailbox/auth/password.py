@@ -75,7 +75,10 @@ def _from_command(command: tuple[str, ...]) -> str:
         out, _ = child.communicate(timeout=COMMAND_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         child.kill()
-        child.communicate()
+        child.wait()
+        # Whatever the command has started may keep the pipe open, so its end is not waited for.
+        if child.stdout is not None:
+            child.stdout.close()
         raise CredentialError(
             f"password_command {command[0]} failed: no answer within {COMMAND_TIMEOUT_SECONDS} s"
         ) from None

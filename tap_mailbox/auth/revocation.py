@@ -51,7 +51,8 @@ def revoke(account: Account, method: AuthMethod) -> str:
         raise Unavailable(
             f"{host} cannot be reached ({type(error).__name__}); the sign-in is still good, try again"
         ) from None
-    if response.ok:
+    # Not `response.ok`, which a redirect is as well.
+    if response.status_code == requests.codes.ok:
         return f"{host} has revoked the sign-in."
     if _error(response) == "invalid_token":
         # Google's word for one that is worthless already; others say 200 (RFC 7009, section 2.2).

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote_plus, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tap_mailbox.errors import CredentialError, Unavailable
-from tap_mailbox.https import https_session
+from tap_mailbox.https import https_session, read_body
 from tap_mailbox.retry_after import retry_after
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """No token endpoint says that much; whoever does is none."""
+ANSWER_SECONDS = 60.0
+"""For a body as a whole, whatever comes meanwhile; the token file is locked as long."""
 LONGEST_FENCE_SECONDS = 3600.0
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -56,11 +59,13 @@ class TokenEndpoint:
     Raises (every request):
         Unavailable: no connection, no answer in time, 408, 429, 5xx, a redirect, or an answer that is no JSON
             object. Redirects are not followed: they would carry a secret elsewhere.
-        CredentialError: the certificate is not trusted.
+        CredentialError: the certificate is not trusted, or the request is for another host (msal asks where
+            the authority's own description sends it).
     """
 
     def __init__(self, url: str, account: Account) -> None:
-        self.label = urlsplit(https_only(url)).netloc.rpartition("@")[2]
+        self._origin = _origin(https_only(url))
+        self.label = urlsplit(url).netloc
         self._session = https_session(url, ca_file=account.ca_file)
         server = account.imap or account.graph
         self._timeout = (server.connect_timeout, server.read_timeout) if server else None
@@ -109,20 +114,18 @@ class TokenEndpoint:
         return answer
 
     def _ask(self, method: str, url: str, **request: Any) -> Answer:  # noqa: ANN401  # requests' own
+        if _origin(https_only(url)) != self._origin:
+            raise CredentialError(f"{self.label} sends us to another host for tokens; not followed")
         try:
             with self._session.request(
                 method, url, timeout=self._timeout, allow_redirects=False, stream=True, **request
             ) as response:
-                body = b""
-                for piece in response.iter_content(65536):
-                    body += piece
-                    if len(body) > MAX_ANSWER_BYTES:
-                        break
+                body = read_body(response, seconds=ANSWER_SECONDS, most=MAX_ANSWER_BYTES)
         except requests.exceptions.SSLError as error:
             raise self._tls_failure(error) from None
-        except requests.exceptions.Timeout:
+        except (requests.exceptions.Timeout, ReadTimeoutError):
             raise Unavailable(f"{self.label}: no answer in time") from None
-        except (requests.exceptions.RequestException, OSError) as error:
+        except (requests.exceptions.RequestException, HTTPError, OSError) as error:
             # Not the error's own words: they may quote the request.
             raise Unavailable(f"{self.label}: no connection ({type(error).__name__})") from None
         return self._read(response, body)
@@ -164,7 +167,21 @@ def https_only(url: str) -> str:
     Raises:
         CredentialError: it is another one.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    scheme, host, _ = _origin(url)
+    # A user name is sent as another Authorization; what stands before a backslash urllib3 takes for the host.
+    plain = host and not {"@", "\\"} & set(urlsplit(url).netloc)
+    if plain and (scheme == "https" or (scheme == "http" and host in _LOOPBACK)):
         return url
-    raise CredentialError(f"{parts.hostname}: tokens are asked for over https alone; check the URL")
+    raise CredentialError(
+        f"{host or 'a URL without a host'}: tokens are asked for over https alone, and without a user name "
+        "in the URL; check it"
+    )
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "", None, None
+    return parts.scheme, parts.hostname, port

@@ -109,12 +109,15 @@ class TokenFile:
         if self._locked:
             yield
             return
+        lock = self._real.with_name(f".{self._real.name}.lock")
         try:
-            handle = os.open(
-                self._real.with_name(f".{self._real.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            # Not through a link that somebody planted in a directory open to all.
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise CredentialError(
+                f"{self._name} cannot be renewed: its lock {lock} cannot be opened ({error.strerror}); it "
+                "and its directory must be writable"
+            ) from None
         try:
             self._wait_for(handle)
             self._locked = True

@@ -43,7 +43,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         document = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         # Not `from error`, and no more than the line: the text around it may be a password.
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(f"{path} is not YAML{f' (line {mark.line + 1})' if mark else ''}") from None

@@ -11,7 +11,7 @@ import click
 
 from tap_mailbox.auth import check_keys
 from tap_mailbox.auth.login import DeviceCode, sign_in_by_browser, sign_in_by_device
-from tap_mailbox.cli.output import plural
+from tap_mailbox.cli.output import plural, printable
 from tap_mailbox.cli.settings import Settings, configuration_options
 from tap_mailbox.errors import ConfigError
 
@@ -97,7 +97,8 @@ def _method(account: Account, wanted: str | None) -> AuthMethod:
 
 
 def _show_code(code: DeviceCode) -> None:
-    click.echo(f"Open {code.url} on any device and enter the code {click.style(code.user_code, bold=True)}")
+    shown = click.style(printable(code.user_code), bold=True)
+    click.echo(f"Open {printable(code.url)} on any device and enter the code {shown}")
     click.echo(f"Waiting for you, {plural(round(code.seconds / 60) or 1, 'minute')} at most …")
 
 

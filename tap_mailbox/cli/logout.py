@@ -32,6 +32,9 @@ def logout(settings: Settings, name: str) -> None:
         if not path.exists():
             click.echo(f"{path} does not exist: not signed in.")
             continue
-        click.echo(revoke(account, method))
-        TokenFile(path).delete()
+        file = TokenFile(path)
+        # Under the lock: a run may be exchanging the token for another one, which would outlive the file.
+        with file.locked():
+            click.echo(revoke(account, method))
+            file.delete()
         click.echo(f"{path} is deleted.")

@@ -29,6 +29,9 @@ def auth_method(account: Mapping[str, Any], entry: Mapping[str, Any], base: Path
         raise ConfigError(f"account {name!r}: auth method {method} {problem}")
     # A client file brings endpoints of its own.
     own_endpoints = entry["client_file"] is not None
+    token_url = entry["token_url"] or account["token_uri"]
+    if not own_endpoints:
+        token_url = token_url or preset.get("token_url")
     command = entry["password_command"]
     return AuthMethod(
         method=method,
@@ -40,10 +43,10 @@ def auth_method(account: Mapping[str, Any], entry: Mapping[str, Any], base: Path
         tenant_id=entry["tenant_id"],
         scope=entry["scope"] or (preset.get("scope") if method == "xoauth2" else None),
         auth_url=entry["auth_url"] or (None if own_endpoints else preset.get("auth_url")),
-        token_url=entry["token_url"]
-        or account["token_uri"]
-        or (None if own_endpoints else preset.get("token_url")),
-        revoke_url=entry["revoke_url"] or preset.get("revoke_url"),
+        token_url=token_url,
+        # Nobody but who gave a token is told it.
+        revoke_url=entry["revoke_url"]
+        or (preset.get("revoke_url") if token_url == preset.get("token_url") else None),
         **{key: file_at(base, entry[key]) for key in _FILES},
     )
 

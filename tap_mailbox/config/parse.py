@@ -208,10 +208,17 @@ def _graph_server(
 
 def _https(account: str, key: str, url: str) -> str:
     """Return a base URL without its last slash; plain http would send tokens in clear."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+    wrong = ConfigError(
+        f"account {account!r}: {key} must be an https URL (http on this machine alone) without a user name"
+    )
+    try:
+        parts = urlsplit(url)
+        host = "" if {"@", "\\"} & set(parts.netloc) else parts.hostname or ""
+    except ValueError:
+        raise wrong from None
+    if host and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
         return url.rstrip("/")
-    raise ConfigError(f"account {account!r}: {key} must be an https URL (http on this machine alone)")
+    raise wrong
 
 
 def _is_loopback(host: str) -> bool:

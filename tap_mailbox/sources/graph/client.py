@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavailable
-from tap_mailbox.https import https_session
+from tap_mailbox.https import https_session, read_body
 from tap_mailbox.retry_after import retry_after
 from tap_mailbox.sources.graph.pace import CONCURRENCY
 from tap_mailbox.sources.graph.replies import UNREADABLE_CODES, Refused, codes_of, concurrency
@@ -38,7 +39,6 @@ MAX_DELAY_SECONDS = 60.0
 SHORTEST_DELAY_SECONDS = 0.1
 IMMUTABLE = 'IdType="ImmutableId"'
 """Ids that stay when a message moves; the preference is forgotten between requests."""
-_CHUNK_OCTETS = 64 * 1024
 _PATIENCE_SECONDS = 120.0
 _SLOWEST_OCTETS_PER_SECOND = 16_000
 """An answer may take two minutes, and what it holds at this speed; one that drips is broken off."""
@@ -166,10 +166,10 @@ class GraphClient:
                 with self._session.send(
                     request, stream=True, allow_redirects=False, timeout=timeout
                 ) as response:
-                    body = _body(response)
+                    body = read_body(response, seconds=_PATIENCE_SECONDS, slowest=_SLOWEST_OCTETS_PER_SECOND)
                     if parse is bytes and _endless(response):
                         return _Failure(shown="an answer without an end cannot be told from a cut one")
-            except (requests.RequestException, OSError) as error:
+            except (requests.RequestException, HTTPError, OSError) as error:
                 if "CERTIFICATE_VERIFY_FAILED" in str(error):
                     raise AccountError(
                         f"{doing}: the server's certificate is not trusted; name its authority in ca_file "
@@ -241,18 +241,6 @@ class _Failure:
     retry_after: float | None = None
     concurrency: bool = False
     token: str | None = field(default=None, repr=False)
-
-
-def _body(response: requests.Response) -> bytes:
-    """Return the whole body; break off one that drips."""
-    started = time.monotonic()
-    chunks, size = [], 0
-    for chunk in response.iter_content(_CHUNK_OCTETS):
-        chunks.append(chunk)
-        size += len(chunk)
-        if time.monotonic() - started > _PATIENCE_SECONDS + size / _SLOWEST_OCTETS_PER_SECOND:
-            raise requests.exceptions.ReadTimeout
-    return b"".join(chunks)
 
 
 def _endless(response: requests.Response) -> bool:

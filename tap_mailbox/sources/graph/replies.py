@@ -7,6 +7,7 @@ documentation and the wire (research of 2026-11, sections 1.3 and 1.7). All are 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from tap_mailbox.errors import AccountError
@@ -34,6 +35,7 @@ UNREADABLE_CODES = frozenset(
 )
 """This item cannot be given, today or tomorrow: asking again is of no use, whatever the status."""
 _MAX_DEPTH = 8
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,59}")
 
 
 class Refused(AccountError):
@@ -87,6 +89,7 @@ def _codes(error: object) -> Iterator[str]:
     for _ in range(_MAX_DEPTH):
         if not isinstance(error, dict):
             return
-        if isinstance(code := error.get("code"), str) and code.isascii() and len(code) < 100:
+        # A word alone: whatever else stands there would be shown in logs.
+        if isinstance(code := error.get("code"), str) and _WORD.fullmatch(code):
             yield code.lower()
         error = error.get("innerError") or error.get("innererror")

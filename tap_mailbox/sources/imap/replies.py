@@ -39,6 +39,9 @@ _REASONS = frozenset(
 _CODE = re.compile(r"\[(" + "|".join(sorted(TRANSIENT | POLITE | _REASONS)) + r")\b", re.IGNORECASE)
 _IDENTIFYING = re.compile(r"\S+@\S+|\"[^\"]*\"|'[^']*'|<[^>]*>")
 _MAX_WORDS = 200
+_MAX_HEARD = 1000
+_PIECE = 6
+"""So many letters of a secret are a piece of it, and no coincidence."""
 _NOT_CONNECTED = "authenticated but not connected"
 
 
@@ -63,11 +66,30 @@ def code_of(error: BaseException) -> str:
 
 def words_of(error: BaseException, hide: Sequence[str]) -> str:
     """Return what the server said on one line, short, without quotations, addresses and *hide*."""
-    text = str(error)
+    text = without(str(error)[:_MAX_HEARD], hide)
+    text = text.removeprefix("b'").removeprefix('b"').rstrip("'\"")
+    return _IDENTIFYING.sub("***", text)[:_MAX_WORDS]
+
+
+def without(text: str, hide: Sequence[str]) -> str:
+    """Return *text* on one line, without *hide* and every word that has a piece of it.
+
+    A server may say a secret in its own way: cut, quoted, escaped, in capitals.
+    """
+    pieces: set[str] = set()
     for each in sorted(filter(None, hide), key=len, reverse=True):
         text = text.replace(each, "***")
-    text = text.removeprefix("b'").removeprefix('b"').rstrip("'\"")
-    return _IDENTIFYING.sub("***", " ".join(text.split()))[:_MAX_WORDS]
+        for form in (each, repr(each.encode(errors="replace"))[2:-1]):
+            pieces.update(_capitals(form[at : at + _PIECE]) for at in range(len(form) - _PIECE + 1))
+    shown = _capitals(text)
+    told = {at + more for at in range(len(shown)) if shown[at : at + _PIECE] in pieces for more in range(_PIECE)}
+    words = re.finditer(r"\S+", text)
+    return " ".join("***" if told.intersection(range(*word.span())) else word[0] for word in words)
+
+
+def _capitals(text: str) -> str:
+    """Return *text* in capitals, letter by letter: ß stays one."""
+    return "".join(each.upper()[0] for each in text)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from tap_mailbox.errors import CredentialError, Unavailable
-from tap_mailbox.sources.imap.replies import NotConnected, Refused, translated
+from tap_mailbox.sources.imap.replies import NotConnected, Refused, translated, without
 
 if TYPE_CHECKING:
     from imapclient import IMAPClient
@@ -90,11 +90,12 @@ def with_token(client: IMAPClient, username: str | None, token: str, server: Ima
             f"{label} offers neither AUTH=XOAUTH2 nor AUTH=OAUTHBEARER; is it the right server?"
         )
     doing = f"signing in at {label}"
+    secrets = [token, username, exchange.encoded]
     try:
-        with translated(doing, hide=[token, username, exchange.encoded]):
+        with translated(doing, hide=secrets):
             client.sasl_login(mechanism, exchange)
     except Refused as error:
-        reason = ", ".join([_reason(error, doing), *(each for each in exchange.said if token not in each)])
+        reason = ", ".join([_reason(error, doing), *(without(each, secrets) for each in exchange.said)])
         raise TokenRefused(
             f"{mechanism} refused at {label} ({reason}). Is it the right user (email or username), does the "
             "token cover IMAP (scope), and is IMAP switched on for the mailbox?"
