@@ -4,7 +4,8 @@ What a dead commit left, and what becomes of it:
 
     .json linked                       the message is archived: `recovered` line
     .eml linked, .json not             the .json is linked from its temporary: `recovered` line
-    .json linked, .eml not             likewise; without its temporary the .json goes, the message comes again
+    .json linked, .eml not             likewise; without its temporary the .json is removed (set aside, if it
+                                       has a line), and the message comes again
     nothing linked                     the temporaries are removed; no STATE covers it, so it comes again
     moved away, journal silent         `quarantined` line
     lines in the journal               done already
@@ -13,9 +14,9 @@ What a dead commit left, and what becomes of it:
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from target_hashfs.address import JOURNALS, STATE_TEMPORARY, is_temporary, split
+from target_hashfs.address import JOURNALS, STATE_TEMPORARY, is_temporary, quarantined, split
 from target_hashfs.intent import SUFFIX, Intent, IntentFile, Torn, Writing
 from target_hashfs.journal import Journal
 from target_hashfs.store import Kind
@@ -44,19 +45,26 @@ def recover(store: Store, run: str, clock: Callable[[], datetime]) -> int:
         else:
             if intent is None:
                 continue
-            recovered += _complete(store, Journal(store, journal, run, clock), intent)
+            recovered += _complete(store, Journal(store, journal, run, clock), intent, clock)
         file.clear()
     return recovered
 
 
-def _complete(store: Store, journal: Journal, intent: Intent) -> int:
+def _complete(store: Store, journal: Journal, intent: Intent, clock: Callable[[], datetime]) -> int:
     try:
         written = journal.read_from(intent.position)
         done = {entry.get("path") for entry in written}
         lines = [move for move in intent.moves if move["path"] not in done and store.exists(move["path"])]
-        survivors = [
-            writing for writing in intent.writings if _publish(store, writing, journaled=writing.path in done)
-        ]
+        survivors = []
+        for writing in intent.writings:
+            if _publish(store, writing):
+                survivors.append(writing)
+            elif _holds(store, writing.path, writing.entry["file_sha256"]):
+                # The commit was never acknowledged: without the .json the message comes again, whole.
+                if writing.path in done:
+                    lines.append(_set_aside(store, writing.path, quarantined(writing.path, clock())))
+                else:
+                    store.remove(writing.path)
         for writing in intent.writings:
             for temporary in writing.temporaries:
                 store.remove(temporary)
@@ -64,6 +72,7 @@ def _complete(store: Store, journal: Journal, intent: Intent) -> int:
         for writing in survivors:
             store.fsync_file(writing.path)
         touched = {writing.path for writing in intent.writings}
+        touched |= {line["path"] for line in lines}
         touched |= {path for move in intent.moves for path in (move["path"], move["was"])}
         store.fsync_directories({split(path)[0] for path in touched if store.exists(split(path)[0])})
         missing = [writing for writing in survivors if writing.path not in done]
@@ -75,19 +84,18 @@ def _complete(store: Store, journal: Journal, intent: Intent) -> int:
         journal.close()
 
 
-def _publish(store: Store, writing: Writing, *, journaled: bool) -> bool:
-    """Return whether the message is in the tree, giving its files the names that are missing.
+def _publish(store: Store, writing: Writing) -> bool:
+    """Return whether the message is in the tree, whole, giving its files the names that are missing.
 
-    A power cut may keep the later name and lose the earlier one, where a file system does not order them.
+    A power cut may keep the later name and lose the earlier one, where a file system does not order them;
+    after a failed sync the kernel may have dropped what was written.
     """
     entry, temporary = writing.entry, writing.eml_temporary
     published = _holds(store, writing.path, entry["file_sha256"])
     if temporary is not None and not _holds(store, writing.eml_path, entry["eml_sha256"]):
-        if not published or journaled:
-            return published
-        if not _holds(store, temporary, entry["eml_sha256"]) or store.exists(writing.eml_path):
-            # Nobody was told of the .json: without it the message comes again, whole.
-            store.remove(writing.path)
+        if not published or store.exists(writing.eml_path):
+            return False
+        if not _holds(store, temporary, entry["eml_sha256"]):
             return False
         store.fsync_file(temporary)
         store.publish(temporary, writing.eml_path)
@@ -102,6 +110,17 @@ def _publish(store: Store, writing: Writing, *, journaled: bool) -> bool:
         store.publish(writing.json_temporary, writing.path)
         return True
     return published
+
+
+def _set_aside(store: Store, path: str, to: str) -> dict[str, Any]:
+    """Move a file whose journal line is written into the quarantine; return the line that says so."""
+    found = store.look(path)
+    content = found.content if found else b""
+    store.make_directories({split(to)[0]})
+    store.fsync_directories({split(to)[0]})
+    store.move(path, to)
+    digest = sha256(content).hexdigest()
+    return {"event": "quarantined", "path": to, "was": path, "file_sha256": digest, "size": len(content)}
 
 
 def _holds(store: Store, path: str, digest: str) -> bool:

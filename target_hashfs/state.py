@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from target_hashfs.errors import StateError
@@ -25,6 +26,10 @@ def checked(value: object) -> State:
     ours = _bookmarks(value).get(OURS)
     if ours is not None and not (isinstance(ours, dict) and isinstance(ours.get("archive_id"), str)):
         raise StateError(f'STATE: expected {{"archive_id": "…"}} as bookmarks.{OURS}, found something else')
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise StateError("STATE: a number in it is beyond what JSON can hold") from None
     return value
 
 

@@ -71,11 +71,13 @@ class FolderListing(FolderWork):
 
     def _want_differing(self, found: list[dict[str, Any]], now: Listing) -> None:
         mailbox, before = self.mailbox, self.bookmark.listing
+        # The account's own floor is that of a folder's first reading.
+        floor = None if before.months else mailbox.floor
         batch = Batch()
         settled = mailbox.handed.union(self.bookmark.pending)
         for entry in found:
             received = moment(entry.get("receivedDateTime"))
-            old = too_old(received, mailbox.floor) or too_old(received, mailbox.wanted.since)
+            old = too_old(received, floor) or too_old(received, mailbox.wanted.since)
             if not old and entry["id"] not in settled and not before.covers(now, received):
                 self.want({"id": entry["id"]}, batch)
 

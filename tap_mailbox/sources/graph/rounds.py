@@ -238,13 +238,17 @@ class DeltaRound(FolderWork):
             self._listing, self._delta_link = Listing(), None
             self._begin(self._walks[0])
         elif error.missing:
-            self.vanish()
+            # Most likely the folder is no more; the listing tells.
+            self._list_instead()
         else:
             self._fall_back(str(error))
 
     def _fall_back(self, reason: str) -> None:
         """Let a listing take this round's place; the link stays, for the next run to try again."""
         self.mailbox.warn(f"folder {self.folder.name!r}: {reason}; listed instead, the delta link is kept")
+        self._list_instead()
+
+    def _list_instead(self) -> None:
         self._next = None
         # Where this walk would go on, it would fail again.
         self.bookmark.start_over()

@@ -59,7 +59,7 @@ def sign_in(account: Account, application: Application, *, wait: Callable[[float
             fallbacks.append(f"{method.method}: {error}")
         except Refused as error:
             if error.no_mailbox or error.status == 403:
-                raise MailboxRefused(client.mailbox, error) from None
+                raise MailboxRefused(account.name, error) from None
             raise
         else:
             return SignedIn(client, method, credential, fallbacks)
@@ -69,8 +69,8 @@ def sign_in(account: Account, application: Application, *, wait: Callable[[float
 class MailboxRefused(Refused):
     """The mailbox as a whole cannot be read."""
 
-    def __init__(self, mailbox: str, error: Refused) -> None:
-        super().__init__(f"mailbox {mailbox.removeprefix('/users/')}", error.status, error.codes)
+    def __init__(self, account: str, error: Refused) -> None:
+        super().__init__(f"mailbox of {account}", error.status, error.codes)
         reason = (
             "it has no licence, lies on another server, or there is none of that address"
             if error.no_mailbox

@@ -82,7 +82,8 @@ def without(text: str, hide: Sequence[str]) -> str:
         for form in (each, repr(each.encode(errors="replace"))[2:-1]):
             pieces.update(_capitals(form[at : at + _PIECE]) for at in range(len(form) - _PIECE + 1))
     shown = _capitals(text)
-    told = {at + more for at in range(len(shown)) if shown[at : at + _PIECE] in pieces for more in range(_PIECE)}
+    starts = [at for at in range(len(shown)) if shown[at : at + _PIECE] in pieces]
+    told = {at + more for at in starts for more in range(_PIECE)}
     words = re.finditer(r"\S+", text)
     return " ".join("***" if told.intersection(range(*word.span())) else word[0] for word in words)
 

@@ -142,8 +142,7 @@ class Session:
         client.normalise_times = False
         try:
             if server.tls == "starttls":
-                with translated(f"STARTTLS with {self.label}"):
-                    client.starttls(context)
+                _begin_tls(client, context, self.label)
         except BaseException:  # whatever ends the attempt, no socket stays open behind it
             _discard(client)
             raise
@@ -227,6 +226,22 @@ def _token(credential: BearerCredential, *, rejected: str | None = None) -> str:
         return credential.token(rejected=rejected)
     except Unavailable as error:
         raise _NoToken(str(error)) from None
+
+
+def _begin_tls(client: IMAPClient, context: ssl.SSLContext | None, label: str) -> None:
+    """Go on in TLS (RFC 3501, section 6.2.1), or not at all: who strips STARTTLS wants passwords."""
+    doing = f"STARTTLS with {label}"
+    with translated(doing):
+        offered = client.has_capability("STARTTLS")
+    if not offered:
+        raise AccountError(
+            f"{doing}: not offered, so nothing was sent in clear; is it tls: implicit that the server speaks?"
+        )
+    try:
+        with translated(doing):
+            client.starttls(context)
+    except Refused as error:
+        raise AccountError(f"{error}; nothing was sent in clear") from None
 
 
 def _discard(client: IMAPClient) -> None:

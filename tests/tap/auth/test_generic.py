@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tap_mailbox.auth import token_endpoint
 from tap_mailbox.errors import CredentialError, Unavailable
 from tests.servers.oauth import OAuthServer
 from tests.servers.ports import HOST, free_ports
@@ -160,26 +159,6 @@ def test_too_many_requests(tmp_path, oauth_server, monkeypatch):
     assert 1 == len(oauth_server.requests)
     monkeypatch.setattr(time, "monotonic", lambda: now + 31)
     assert ann.token()
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("2", 2),
-        ("2.5", 2.5),
-        ("", 0),
-        ("-1", 0),
-        ("nan", 0),
-        ("inf", 3600),
-        ("99999999", 3600),
-        ("soon", 0),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
-        ("Fri, 21 Oct 2095 07:28:00 GMT", 3600),
-    ],
-)
-def test_retry_after(value, seconds):
-    """Whole and fractional seconds, dates, and none of it."""
-    assert seconds == token_endpoint._retry_after(value)
 
 
 def test_endpoint_that_is_not_trusted(tmp_path, oauth_server):

@@ -217,7 +217,9 @@ def test_keys_rotate(path, monkeypatch):
     assert FIELDS == file.read()
 
 
-@pytest.mark.parametrize("value", [None, "", OTHER_KEY, f"{OTHER_KEY},{THIRD_KEY}"])
+@pytest.mark.parametrize(
+    "value", [None, "", OTHER_KEY, f"{OTHER_KEY},{THIRD_KEY}"], ids=["none", "empty", "another", "two others"]
+)
 def test_wrong_key(path, monkeypatch, value):
     """Is said at the start with the file's name; the file is neither read nor written over."""
     keys(monkeypatch, KEY)

@@ -15,9 +15,7 @@ from tests.servers.oauth import Entra, OAuthServer
 from tests.tap.cli.commands import mailbox, parsed, write_config
 
 
-def test_logout_during_a_renewal(
-    tmp_path: Path, oauth: OAuthServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_logout_during_a_renewal(tmp_path: Path, oauth: OAuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The refresh token that a run is just being given is the one that is revoked, not the one before."""
     oauth.rotate = True
     client = oauth.new_client()
@@ -52,9 +50,7 @@ def test_logout_during_a_renewal(
     given = vars(renewing)["_tokens"].refresh_token
     form = {"grant_type": "refresh_token", "refresh_token": given, "client_id": client.client_id}
     with oauth.session() as session:
-        answer = session.post(
-            oauth.token_url, data={**form, "client_secret": str(client.secret)}, timeout=10
-        )
+        answer = session.post(oauth.token_url, data={**form, "client_secret": str(client.secret)}, timeout=10)
         answer.close()
     assert answer.status_code == 400
 

@@ -18,7 +18,14 @@ from tests.tap.auth.accounts import legacy
 from tests.tap.runs import imap_account, run_tap
 from tests.tap.security.listener import Listener, says
 
-PASSWORDS = ["hunter2Zq", 'ab"Zq7tail"Zq8', "ba\\ck\\sl\\ashZq", "mit ümlautZq", "it's\\'Zq77", "Zq with spaces"]
+PASSWORDS = [
+    "hunter2Zq",
+    'ab"Zq7tail"Zq8',
+    "ba\\ck\\sl\\ashZq",
+    "mit ümlautZq",
+    "it's\\'Zq77",
+    "Zq with spaces",
+]
 ECHOES: dict[str, Callable[[str], str]] = {
     "as it is": lambda secret: secret,
     "quoted": lambda secret: '"' + secret.replace("\\", "\\\\").replace('"', '\\"') + '"',

@@ -225,3 +225,33 @@ def test_graph_answer_that_drips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             asked.json(asked.url(""), doing="reading")
         asked.close()
     assert not dripping.to_the_end
+
+
+@pytest.mark.parametrize("swap", ["another sign-in", "sealed elsewhere", "deleted", "turned link"])
+def test_token_file_swapped_during_a_run(tmp_path: Path, swap: str) -> None:
+    """A run goes on with the sign-in that is in the file by then; it never writes over what it cannot read."""
+    own = legacy(tmp_path / "real.json", "fake-refresh-1")
+    path = tmp_path / "token.json"
+    path.symlink_to(own)
+    answer = json.dumps({"access_token": "fake-access", "expires_in": 3600}).encode()
+    with Listener(says(answer)) as endpoint:
+        ann = credential(tmp_path, {**GENERIC, "token_url": f"{endpoint.url}/token"})
+        assert ann.token() == "fake-access"
+        match swap:
+            case "another sign-in":
+                legacy(own, "fake-refresh-2")
+                ann.token(rejected="fake-access")
+                assert b"refresh_token=fake-refresh-2" in endpoint.heard
+            case "turned link":
+                path.unlink()
+                path.symlink_to(legacy(tmp_path / "other.json", "fake-refresh-2"))
+                ann.token(rejected="fake-access")
+                assert "fake-refresh-1" in own.read_text()
+                assert "fake-expired" in (tmp_path / "other.json").read_text()
+            case _:
+                own.unlink() if swap == "deleted" else write(own, fernet="fake")
+                before = own.read_bytes() if own.exists() else b""
+                with pytest.raises(CredentialError, match=r"does not exist|TAP_MAILBOX_KEY"):
+                    ann.token(rejected="fake-access")
+                assert before == (own.read_bytes() if own.exists() else b"")
+                assert endpoint.heard.count(b"POST") == 1

@@ -60,7 +60,7 @@ def test_tenant_described_elsewhere(tmp_path, entra, elsewhere) -> None:
             "device_authorization_endpoint": f"{base}/devicecode",
         }
         entra.fail_next(path="openid-configuration$", body=json.dumps(description).encode(), times=None)
-        with pytest.raises(CredentialError, match="another host|no https authority"):
+        with pytest.raises(CredentialError, match=r"another host|no https authority"):
             microsoft(tmp_path, entra, app).token()
     assert other.heard == b""
 
