@@ -17,7 +17,7 @@ export PIP_NO_INPUT := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test fix demo lock clean
+.PHONY: help setup check test nightly fix demo bench lock clean
 
 help:  ## List the commands.
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## */\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -47,8 +47,11 @@ check: $(STAMP)  ## Fix nothing, fail on anything: format, lint, types, import w
 	$(BIN)/check-jsonschema --check-metaschema schemas/*.json
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/repository
 
-test: setup  ## Run the tests (ARGS="-k imap" to choose); all on loopback.
-	$(BIN)/python -m pytest $(ARGS)
+test: setup  ## Run the tests side by side (ARGS="-k imap" to choose, "-n 0" for one by one); all on loopback.
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+nightly: setup  ## The crash matrix in full: 200 kills of each signal, a directory of a million files.
+	FAULTS=200 $(BIN)/python -m pytest --timeout=1800 tests/faults
 
 fix: $(STAMP)  ## Let ruff format and repair what it can.
 	$(BIN)/ruff check --fix .
@@ -56,6 +59,9 @@ fix: $(STAMP)  ## Let ruff format and repair what it can.
 
 demo: $(STAMP)  ## Archive a small mailbox through Meltano, twice, and show what came of it.
 	@$(BIN)/python -m demo.run
+
+bench: setup  ## Measure everything of docs/performance.md here and now (ARGS="poll sync" to choose); takes an hour.
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -10,7 +11,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from tests.servers.programs import require
 from tests.tap.auth.accounts import account, names, write
 
 FIELDS = {"access_token": "fake-access", "refresh_token": "fake-refresh", "updated": "2026-06-05T10:30:45"}
-KEY, OTHER_KEY, THIRD_KEY = (Fernet.generate_key().decode() for _ in range(3))
+KEY, OTHER_KEY, THIRD_KEY = (base64.urlsafe_b64encode(bytes([number]) * 32).decode() for number in range(3))
 
 
 @pytest.fixture

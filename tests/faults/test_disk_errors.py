@@ -1,0 +1,50 @@
+"""A disk that refuses: EIO, ENOSPC, EDQUOT and EROFS at single system calls, and really full file systems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.matrix import Case
+from tests.faults.sources import Source
+from tests.faults.tracing import disturbed
+
+STEADY = {"commit_messages": 60, "commit_seconds": 600}
+
+REFUSALS = [
+    ("fsync", "EIO", "3"),  # of a message, in the first commit
+    ("fsync", "EIO", "200"),  # in the second
+    ("fsync", "ENOSPC", "60"),  # delayed allocation: the disk was full all the time
+    ("fdatasync", "EIO", "1"),  # of the intent
+    ("fdatasync", "EIO", "2"),  # of the journal
+    ("fdatasync", "EDQUOT", "3"),
+    ("linkat", "EIO", "7"),
+    ("linkat", "ENOSPC", "130"),
+    ("linkat", "EROFS", "130+"),
+    ("renameat", "EIO", "1"),
+    ("renameat", "EROFS", "2"),
+    ("unlinkat", "EIO", "20"),
+    ("write", "EIO", "40"),
+    ("write", "ENOSPC", "140"),
+    ("write", "EDQUOT", "90"),
+    ("mkdirat", "EROFS", "1"),
+    ("mkdirat", "ENOSPC", "3"),
+    ("mkdirat", "EDQUOT", "5"),
+    ("mkdirat", "EIO", "7"),
+    ("openat", "EROFS", "300"),
+    ("ftruncate", "EIO", "2"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "when"), REFUSALS)
+def test_refused(case: Callable[..., Case], source: Source, call: str, error: str, when: str) -> None:
+    """Exit 1 with one line that says what to do; nothing is tried again, no state leaves; then all is well."""
+    broken = case(lease=error != "EIO", **STEADY)
+    with disturbed(broken, call, f"error={error}:when={when}") as live:
+        ran = live.finish()
+    assert 1 == ran.target, ran
+    words = {"EIO": "nput/output error", "ENOSPC": "No space", "EDQUOT": "quota", "EROFS": "ead-only"}[error]
+    assert words in ran.target_log.splitlines()[-1]
+    broken.after_fault(ran)
+    broken.restart(source.expected)

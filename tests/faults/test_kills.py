@@ -1,0 +1,52 @@
+"""SIGKILL, SIGTERM and SIGINT at random moments, to the tap, the target or both."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.conftest import FAULTS
+from tests.faults.matrix import Case, Live
+from tests.faults.sources import Source
+
+VICTIMS = ("target", "both", "tap")
+
+
+@pytest.mark.parametrize("lease", [True, False], ids=["lease", "no lease"])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda each: each.name
+)
+def test_random_moments(
+    case: Callable[..., Case], source: Source, signum: signal.Signals, lease: bool
+) -> None:
+    """Whenever the pair is ended: no promise is broken, and the next run makes all as if nothing had been."""
+    for number in range(FAULTS // 2):
+        chance = random.Random(f"{signum.name}{number}{lease}")
+        broken = case(str(number), lease=lease, commit_messages=chance.choice([1, 7, 20, 500]))
+        live = broken.start()
+        wait_for_journal(live, chance.randrange(source.journal_bytes))
+        time.sleep(chance.random() / 100)  # a random moment, not a rendezvous
+        victim = VICTIMS[number % 3]
+        for each in {"tap": [live.tap], "target": [live.target], "both": [live.tap, live.target]}[victim]:
+            each.send_signal(signum)
+        ran = live.finish()
+        ended = {"tap": [ran.tap], "target": [ran.target], "both": [ran.tap, ran.target]}[victim]
+        # The signal itself ends an interpreter that is starting or, all done, on its way out.
+        assert {0, -signum, 128 + signum} >= {*ended}, ran
+        broken.after_fault(ran)
+        broken.restart(source.expected)
+        shutil.rmtree(broken.directory)
+
+
+def wait_for_journal(live: Live, size: int) -> None:
+    """Return once the journal is that long, or the target is over."""
+    path = live.case.path / "_journal/live-poll.jsonl"
+    while live.target.poll() is None:
+        if path.exists() and path.stat().st_size >= size:
+            return
+        time.sleep(0.001)
