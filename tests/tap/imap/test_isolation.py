@@ -215,7 +215,8 @@ def test_broken_ca_file(make_imap_script, tmp_path, content):
     """A CA file that is missing or holds none is named as such."""
     if content:
         (tmp_path / "ca.pem").write_text(content)
-    account = imap_account(make_imap_script({"INBOX": box(4)}), ca_file=str(tmp_path / "ca.pem"))
+    server = make_imap_script({"INBOX": box(4)})
+    account = imap_account(server, tls="implicit", ca_file=str(tmp_path / "ca.pem"))
     run = run_tap([account])
     assert 3 == run.code
     assert "ca.pem" in run.report().failures[0]
