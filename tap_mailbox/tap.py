@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 EXIT_NOTHING_STARTED = 1
 EXIT_PARTIAL = 3
 LAST_STATE_POLL_SECONDS = 0.02
+_NO_JSON = "a TAP_MAILBOX_ variable cannot be read: expected JSON where the setting is an array or an object"
 
 
 class TapMailbox(Tap):
@@ -191,6 +192,9 @@ class TapMailbox(Tap):
         except StateError as error:
             cls.logger.error("%s", error)  # noqa: TRY400
             sys.exit(EXIT_NOTHING_STARTED)
+        except ValueError:  # of whichever JSON library the SDK took
+            cls.logger.error(_NO_JSON)  # noqa: TRY400
+            sys.exit(EXIT_NOTHING_STARTED)
         sys.exit(tap.run())
 
     @classmethod
@@ -214,6 +218,9 @@ class TapMailbox(Tap):
             tap = cls(config=config.config, parse_env_config=config.parse_env)
         except ConfigValidationError as error:
             cls.logger.error("%s", "; ".join(error.errors))  # noqa: TRY400  # it says all there is
+            ctx.exit(EXIT_NOTHING_STARTED)
+        except ValueError:  # of whichever JSON library the SDK took
+            cls.logger.error(_NO_JSON)  # noqa: TRY400
             ctx.exit(EXIT_NOTHING_STARTED)
         ctx.exit(tap._guarded(tap.run_connection_test))
 
