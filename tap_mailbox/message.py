@@ -56,7 +56,7 @@ class JsonMessage:
     """Keys message_id, date, subject, from, sender, to, cc, bcc, reply_to, body_text, body_html."""
     seen: Seen
     headers: tuple[tuple[str, str], ...] = ()
-    """Its header fields, where they are known; they then count instead of those of `fields`."""
+    """Its header fields, so far as they are known; each counts instead of its like in `fields`."""
     attachments: tuple[Content, ...] = ()
     defects: tuple[str, ...] = ("no-octets",)
     """Why there are no octets, and what else is missing."""

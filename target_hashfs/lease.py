@@ -1,7 +1,8 @@
 """One run per account at a time: `_lock/<account>.lock`, held from the account's first record to the end.
 
 Two runs would do the same work twice and nothing worse: what is durable, and in which order, never depends
-on this. The kernel gives a lease back when its holder dies, so that none is ever stale.
+on this. The kernel gives a lease back when its holder dies, so that none is ever stale; the file goes when
+its holder ends, for an archive says what it holds and not who was there.
 """
 
 from __future__ import annotations
@@ -38,18 +39,7 @@ class Leases:
         if account in self._held:
             return
         with explained(f"locking account {account}"):
-            descriptor = self._open(account)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                holder = _holder(descriptor)
-                os.close(descriptor)
-                if error.errno not in {errno.EAGAIN, errno.EACCES}:
-                    raise
-                raise LeaseError(
-                    f"account {account} is being archived by another run ({holder}); this one wrote nothing "
-                    "of it. Wait for that run, or end it; then run again"
-                ) from None
+            descriptor = self._lock(account)
             self._held[account] = descriptor
             words = {
                 "holder": f"{socket.gethostname()} process {os.getpid()}",
@@ -60,20 +50,60 @@ class Leases:
             os.pwrite(descriptor, json.dumps(words).encode() + b"\n", 0)
 
     def release(self) -> None:
-        """Let go of all of them. The files stay: removing one would let two runs lock two files."""
+        """Let go of all of them, and leave nothing behind."""
         while self._held:
-            os.close(self._held.popitem()[1])
+            account, descriptor = self._held.popitem()
+            with suppress(OSError):
+                # While it is held: whoever waits for this file sees that it is no more the one.
+                os.unlink(f"{LOCKS}/{account}.lock", dir_fd=self._root)
+            os.close(descriptor)
+        with suppress(OSError):
+            os.rmdir(LOCKS, dir_fd=self._root)
 
-    def _open(self, account: str) -> int:
+    def _lock(self, account: str) -> int:
+        while True:
+            try:
+                descriptor, directory = self._open(account)
+            except FileNotFoundError:
+                # Its last holder has just taken the directory away.
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is(descriptor, f"{account}.lock", directory):
+                    return descriptor
+            except OSError as error:
+                holder = _holder(descriptor)
+                os.close(descriptor)
+                if error.errno not in {errno.EAGAIN, errno.EACCES}:
+                    raise
+                raise LeaseError(
+                    f"account {account} is being archived by another run ({holder}); this one wrote nothing "
+                    "of it. Wait for that run, or end it; then run again"
+                ) from None
+            finally:
+                os.close(directory)
+            os.close(descriptor)
+
+    def _open(self, account: str) -> tuple[int, int]:
+        """Return the lock file and its directory, made where they are missing."""
         with suppress(FileExistsError):
             os.mkdir(LOCKS, 0o700, dir_fd=self._root)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         directory = os.open(LOCKS, flags, dir_fd=self._root)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            return os.open(f"{account}.lock", flags, 0o600, dir_fd=directory)
-        finally:
+            return os.open(f"{account}.lock", flags, 0o600, dir_fd=directory), directory
+        except BaseException:
             os.close(directory)
+            raise
+
+
+def _is(descriptor: int, name: str, directory: int) -> bool:
+    """Whether *name* is still the file that is open; its holder may have removed it meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(name, dir_fd=directory, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _holder(descriptor: int) -> str:

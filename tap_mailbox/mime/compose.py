@@ -29,7 +29,7 @@ def compose(message: JsonMessage) -> bytes:
     """Return a message that says what *message* says; never raises."""
     fields = message.fields
     lines = [f"{name}: {_one_line(value)}" for name, value in message.headers if not _is_structure(name)]
-    lines = lines or list(_header_lines(message))
+    lines += _header_lines(message)
     text, html = _text(fields.get("body_text")), _text(fields.get("body_html"))
     bodies = [(kind, body) for kind, body in (("plain", text), ("html", html)) if body]
     boundary = hashlib.sha256(
@@ -58,8 +58,10 @@ def _multipart(lines: list[str], kind: str, boundary: str, parts: list[bytes]) -
 
 
 def _header_lines(message: JsonMessage) -> Iterator[str]:
+    """Yield the fields that the header, so far as it is known, has not."""
+    there = {name.lower() for name, _ in message.headers}
     for key, name in _FIELDS.items():
-        if text := _one_line(_text(message.fields.get(key))):
+        if name.lower() not in there and (text := _one_line(_text(message.fields.get(key)))):
             # Many archivers keep the id without its brackets.
             yield f"{name}: <{text}>" if key == "message_id" and "<" not in text else f"{name}: {text}"
 

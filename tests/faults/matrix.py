@@ -146,7 +146,8 @@ class Case:
         """Every state is that of a commit line, and the lines before it name all that it promises."""
         if not states:
             return
-        entries = journal(self.path)
+        # A run that was killed may have died within a line.
+        entries = journal(self.path, torn=True)
         commits = [number for number, entry in enumerate(entries) if entry["event"] == "commit"]
         at = -1
         for state in states:

@@ -121,3 +121,15 @@ def test_json_fields_are_kept_as_they_are():
     assert "bob@example.org, eve@example.org" == record["to"]
     assert (fields["body_text"], fields["body_html"]) == (record["body_text"], record["body_html"])
     assert ["no-octets"] == record["defects"]
+
+
+def test_fields_that_the_known_header_lacks():
+    """A header that is known in part is filled up; what stands in it counts."""
+    fields = {"message_id": "<1@example.org>", "subject": "from the fields", "from": "ann@example.org"}
+    headers = (("X-Mailer", "q"), ("SUBJECT", "from the header"))
+    seen = Seen(protocol="graph", internal_date=NOW)
+    message = JsonMessage(fields, seen, headers=headers, defects=("mime-unavailable",))
+    record = build_record(message, ACCOUNT, with_raw=True, fetched_at=NOW)
+    found = [record[key] for key in ("message_id", "subject", "from")]
+    assert ["<1@example.org>", "from the header", "ann@example.org"] == found
+    assert [{"name": name, "value": value} for name, value in headers] == record["headers"]

@@ -242,11 +242,13 @@ def everything(path: Path) -> dict[str, bytes]:
     return found
 
 
-def journal(path: Path, name: str = "live-poll") -> list[Json]:
-    """All entries of a journal, after checking that numbers and digests form a chain."""
+def journal(path: Path, name: str = "live-poll", *, torn: bool = False) -> list[Json]:
+    """All entries of a journal, after checking that numbers and digests form a chain; *torn*: whole lines alone."""
     entries = []
     previous = "0" * 64
-    for number, line in enumerate((path / "_journal" / f"{name}.jsonl").read_bytes().splitlines(), 1):
+    content = (path / "_journal" / f"{name}.jsonl").read_bytes()
+    whole = content[: content.rfind(b"\n") + 1] if torn else content
+    for number, line in enumerate(whole.splitlines(), 1):
         entry = json.loads(line)
         assert entry["seq"] == number
         assert entry["prev"] == previous

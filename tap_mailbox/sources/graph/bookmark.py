@@ -47,8 +47,11 @@ class FolderBookmark:
 
     @property
     def edited(self) -> bool:
-        """Whether somebody set `last_received` back since the link was stored."""
+        """Whether somebody set `last_received` back since the link was stored, or may have."""
         stored = moment(self._entry.get("delta_received"))
+        if stored is None and self.delta_link is not None and self.last_received is not None:
+            # Written or shortened by hand: nothing says that the two belong together.
+            return True
         return stored is not None and (self.last_received is None or self.last_received < stored)
 
     @property

@@ -21,7 +21,7 @@ from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavai
 from tap_mailbox.https import https_session, read_body
 from tap_mailbox.retry_after import retry_after
 from tap_mailbox.sources.graph.pace import CONCURRENCY
-from tap_mailbox.sources.graph.replies import UNREADABLE_CODES, Refused, codes_of, concurrency
+from tap_mailbox.sources.graph.replies import UNREADABLE_CODES, Refused, codes_of, concurrency, in_lower_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,7 +130,7 @@ class GraphClient:
         Raises:
             Refused, Unavailable: there is no use in one.
         """
-        hopeless = reply.codes & UNREADABLE_CODES
+        hopeless = in_lower_case(reply.codes) & UNREADABLE_CODES
         if reply.status == 500 and not hopeless and failures >= MAX_ATTEMPTS_500:
             raise Refused(doing, reply.status, reply.codes)
         if hopeless or (reply.status is not None and reply.status not in TRANSIENT and reply.status != 500):
@@ -200,7 +200,7 @@ class GraphClient:
                 f"{doing}: the service redirects ({status}); not followed, the token would go along"
             )
         codes = codes_of(body)
-        shown = f"{status} {min(codes)}" if codes else str(status)
+        shown = f"{status} {codes[0]}" if codes else str(status)
         limited = status == 429 and concurrency(body)
         pause = retry_after(response.headers)
         if (status in TRANSIENT or status == 500) and pause is not None and not limited:
@@ -237,7 +237,7 @@ class _Failure:
     shown: str
     status: int | None = None
     """None: there was no answer, or none that could be read."""
-    codes: frozenset[str] = frozenset()
+    codes: tuple[str, ...] = ()
     retry_after: float | None = None
     concurrency: bool = False
     token: str | None = field(default=None, repr=False)

@@ -41,10 +41,10 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,59}")
 class Refused(AccountError):
     """Graph answered a request with an error that asking again does not cure."""
 
-    def __init__(self, doing: str, status: int, codes: frozenset[str]) -> None:
-        self.status, self.codes = status, codes
-        shown = min(codes) if codes else "no error code"
-        super().__init__(f"{doing}: refused ({status} {shown})")
+    def __init__(self, doing: str, status: int, codes: tuple[str, ...]) -> None:
+        self.status, self.said = status, codes
+        self.codes = in_lower_case(codes)
+        super().__init__(f"{doing}: refused ({status} {codes[0] if codes else 'no error code'})")
 
     @property
     def gone(self) -> bool:
@@ -67,14 +67,19 @@ class Refused(AccountError):
         return bool(self.codes & QUOTA_CODES)
 
 
-def codes_of(body: bytes) -> frozenset[str]:
-    """Return every error code of an answer in lower case; empty when it is none of Graph's."""
+def codes_of(body: bytes) -> tuple[str, ...]:
+    """Return every error code of an answer as written, the outermost first; none when it is not Graph's."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return frozenset()
+        return ()
     error = document.get("error") if isinstance(document, dict) else None
-    return frozenset(_codes(error))
+    return tuple(_codes(error))
+
+
+def in_lower_case(codes: tuple[str, ...]) -> frozenset[str]:
+    """Return codes as they are compared."""
+    return frozenset(code.lower() for code in codes)
 
 
 def concurrency(body: bytes) -> bool:
@@ -91,5 +96,5 @@ def _codes(error: object) -> Iterator[str]:
             return
         # A word alone: whatever else stands there would be shown in logs.
         if isinstance(code := error.get("code"), str) and _WORD.fullmatch(code):
-            yield code.lower()
+            yield code
         error = error.get("innerError") or error.get("innererror")

@@ -70,7 +70,7 @@ class MailboxRefused(Refused):
     """The mailbox as a whole cannot be read."""
 
     def __init__(self, account: str, error: Refused) -> None:
-        super().__init__(f"mailbox of {account}", error.status, error.codes)
+        super().__init__(f"mailbox of {account}", error.status, error.said)
         reason = (
             "it has no licence, lies on another server, or there is none of that address"
             if error.no_mailbox

@@ -148,3 +148,15 @@ def test_listing_is_only_a_help(world, read):
     for entry in account_of(read)["folders"].values():
         entry["listing"] = {"2026-06": "x", "y": None}
     assert 0 == world.run(read).code
+
+
+def test_entry_as_the_contract_shows_it(world):
+    """Without `delta_received` nothing says that link and time belong together: the folder is read from the time."""
+    world.fill(5)
+    state = world.run(None, world.account()).state
+    entry = entry_of(state)
+    entry["last_received"] = "2020-01-01T00:00:00Z"
+    del entry["delta_received"]
+    run = world.run(state, world.account())
+    assert (0, 5) == (run.code, len(run.ids))
+    assert [] == world.run(run.state, world.account()).ids

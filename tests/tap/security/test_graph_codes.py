@@ -29,4 +29,4 @@ def test_no_word(code: str) -> None:
 def test_word(code: str) -> None:
     """Words of letters, digits, dots and lines are shown."""
     body = json.dumps({"error": {"code": code}}).encode()
-    assert code.lower() in str(Refused("reading", 400, codes_of(body)))
+    assert code in str(Refused("reading", 400, codes_of(body)))
