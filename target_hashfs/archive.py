@@ -168,7 +168,8 @@ class Archive:
     def close(self) -> None:
         """Let go of the archive and clear up; only after the last commit."""
         if self._leases is not None:
-            self._leases.release()
+            with explained("letting go of the accounts"):
+                self._leases.release()
         if self._root is not None:
             if not self._config.dry_run:
                 with explained("clearing up"), self._root.locked():

@@ -53,10 +53,12 @@ class Leases:
         """Let go of all of them, and leave nothing behind."""
         while self._held:
             account, descriptor = self._held.popitem()
-            with suppress(OSError):
-                # While it is held: whoever waits for this file sees that it is no more the one.
-                os.unlink(f"{LOCKS}/{account}.lock", dir_fd=self._root)
-            os.close(descriptor)
+            try:
+                with suppress(FileNotFoundError):
+                    # While it is held: whoever waits for this file sees that it is no more the one.
+                    os.unlink(f"{LOCKS}/{account}.lock", dir_fd=self._root)
+            finally:
+                os.close(descriptor)
         with suppress(OSError):
             os.rmdir(LOCKS, dir_fd=self._root)
 

@@ -8,6 +8,7 @@ programs there.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import gc
 import json
@@ -65,7 +66,9 @@ class Started:
     def send_signal(self, signum: int) -> None:
         """Send a signal, unless the process has ended."""
         if self.poll() is None:
-            os.kill(self.pid, signum)
+            # It may end this very moment; its parent, who is not us, takes note at once.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signum)
 
     def resume(self) -> None:
         """Let a process go that was started `stopped`."""

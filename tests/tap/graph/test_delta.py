@@ -159,7 +159,7 @@ def test_full_mailbox(world):
     second = world.run(first.state, no_listing(world))
     assert 0 == second.code
     assert "new" in second.ids
-    assert any("errorquotaexceeded" in each and "'Inbox'" in each for each in second.report("ann").warnings)
+    assert any("ErrorQuotaExceeded" in each and "'Inbox'" in each for each in second.report("ann").warnings)
     assert folders(first)["Inbox"]["delta_link"] == folders(second)["Inbox"]["delta_link"]
     # Nothing new: nothing is fetched, though delta still fails.
     world.graph.log.clear()
