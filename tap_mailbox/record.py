@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from tap_mailbox.message import JsonMessage, RawMessage
 from tap_mailbox.mime import Defect, Limits, parse_message
@@ -89,9 +90,8 @@ def content_hash(record: Mapping[str, Any]) -> str:
         record["body_html"],
         [[each["filename"], each["content_type"], each["sha256"]] for each in record["attachments"]],
     ]
-    return hashlib.sha256(
-        json.dumps(identity, ensure_ascii=False, separators=(",", ":")).encode()
-    ).hexdigest()
+    # orjson agrees with json.dumps(ensure_ascii=False, separators=(",", ":")) on text, lists and null.
+    return hashlib.sha256(orjson.dumps(identity)).hexdigest()
 
 
 def utc_text(moment: datetime | None) -> str | None:

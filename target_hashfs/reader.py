@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
+from target_hashfs.ahead import ReadAhead
 from target_hashfs.errors import InputError, Stopped
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
             """Act if it is time."""
 
 
-_CHUNK_BYTES = 1 << 18
 _decoder = msgspec.json.Decoder()
 
 
@@ -140,16 +140,17 @@ class Reader(GenericSingerReader[bytes]):
     def _lines_of(self, descriptor: int) -> Iterator[bytes]:
         # Parts of a line are joined once: a line of 100 MB comes in thousands of chunks.
         parts: list[bytes] = []
-        while chunk := self._read(descriptor):
-            start = 0
-            while (end := chunk.find(b"\n", start)) >= 0:
-                parts.append(chunk[start:end])
-                line = b"".join(parts)
-                parts.clear()
-                yield line
-                start = end + 1
-            if start < len(chunk):
-                parts.append(chunk[start:])
+        with ReadAhead(descriptor) as ahead:
+            while chunk := self._next(ahead):
+                start = 0
+                while (end := chunk.find(b"\n", start)) >= 0:
+                    parts.append(chunk[start:end])
+                    line = b"".join(parts)
+                    parts.clear()
+                    yield line
+                    start = end + 1
+                if start < len(chunk):
+                    parts.append(chunk[start:])
         if parts:
             yield self._last_line(b"".join(parts))
 
@@ -166,10 +167,10 @@ class Reader(GenericSingerReader[bytes]):
         self._line -= 1
         return line
 
-    def _read(self, descriptor: int) -> bytes:
-        """Return what can be read, waiting for it, but not beyond a signal; act when a deadline passes."""
+    def _next(self, ahead: ReadAhead) -> bytes:
+        """Return what was read, waiting for it, but not beyond a signal; act when a deadline passes."""
         poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
+        poll.register(ahead.ready, select.POLLIN)
         if self._stop.wakeup is not None:
             poll.register(self._stop.wakeup, select.POLLIN)
         while True:
@@ -182,8 +183,8 @@ class Reader(GenericSingerReader[bytes]):
                 # Other signals than ours wake us as well; the bytes only say that one came.
                 os.read(self._stop.wakeup or 0, 4096)
                 continue
-            if descriptor in ready:
-                return os.read(descriptor, _CHUNK_BYTES)
+            if ahead.ready in ready:
+                return ahead.take()
             self._pulse.commit_if_due()
 
 

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
-from singer_sdk import Target
+
+from target_hashfs.sdk import Target  # isort: skip  # before anything else of the SDK
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import FLATTENING_CONFIG, STREAM_MAPS_CONFIG, PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform
