@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_mailbox.sources.graph.listing import Listing
-from tap_mailbox.sources.graph.messages import moment
+from tap_mailbox.sources.graph.moments import moment
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tap_mailbox.errors import AccountError
-from tap_mailbox.sources.graph.replies import Refused
+from tap_mailbox.sources.graph.replies import Malformed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,7 @@ def pages(client: GraphClient, url: str, *, doing: str, prefer: str = "") -> Ite
     """Yield the entries of a collection, following its links.
 
     Raises:
+        Malformed: see `entries`.
         AccountError: the links go round in a circle (they have, docs issue 4897).
     """
     seen: set[str] = set()
@@ -94,20 +95,28 @@ def pages(client: GraphClient, url: str, *, doing: str, prefer: str = "") -> Ite
             raise AccountError(f"{doing}: the service's pages have no end")
         seen.add(next_url)
         page = client.json(next_url, doing=doing, prefer=prefer)
-        yield from entries(page)
+        yield from entries(page, doing=doing)
         link = page.get("@odata.nextLink")
         next_url = link if isinstance(link, str) and link else None
 
 
-def entries(page: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the objects of one page."""
+def entries(page: dict[str, Any], *, doing: str) -> list[dict[str, Any]]:
+    """Return the objects of one page.
+
+    Raises:
+        Malformed: it has no list of them, or one without an id; taken for empty, they would be lost.
+    """
     value = page.get("value")
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    if not isinstance(value, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("id"), str) for each in value
+    ):
+        raise Malformed(f"{doing}: the answer is no list of objects with ids")
+    return value
 
 
 def _folder(entry: dict[str, Any], parent: Folder | None, specials: dict[str, str]) -> Folder | None:
-    kind, identity = entry.get("@odata.type"), entry.get("id")
-    if not isinstance(identity, str) or (isinstance(kind, str) and kind.lower() == _SEARCH_FOLDER):
+    kind, identity = entry.get("@odata.type"), entry["id"]
+    if isinstance(kind, str) and kind.lower() == _SEARCH_FOLDER:
         return None
     name = entry.get("displayName")
     own = (name if isinstance(name, str) else identity).replace("/", "\\/")

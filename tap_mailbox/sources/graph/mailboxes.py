@@ -50,17 +50,23 @@ def every_mailbox(account: Account, application: Application, *, stop: Stop) -> 
             fallbacks.append(f"{method.method}: {error}")
     else:
         raise CredentialError("; ".join(fallbacks))
+    nameless = 0
     for address in filter(None, map(_address, users)):
         name = address.lower()
         if not _NAME.fullmatch(name):
-            raise AccountError(
-                f"the address {address!r} cannot name an account; list the others in mailboxes"
-            )
+            nameless += 1
+            continue
         if not graph.only or name in graph.only:
             own = dataclasses.replace(
                 graph, mailbox=address, every_mailbox=False, only=frozenset(), optional=True
             )
             yield dataclasses.replace(account, name=name, email=address, graph=own)
+    if nameless:
+        # At the end, since they must not cost the others their run.
+        raise AccountError(
+            f"{nameless} user(s) with an address that cannot name an account were not read; expected one "
+            f"that in lower case matches {_NAME.pattern}"
+        )
 
 
 def _address(user: dict[str, Any]) -> str | None:

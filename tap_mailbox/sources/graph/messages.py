@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavailable
 from tap_mailbox.message import JsonMessage, RawMessage, Seen
+from tap_mailbox.sources.graph.moments import moment, too_old
 from tap_mailbox.sources.graph.rebuild import rebuilt
 from tap_mailbox.sources.graph.replies import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from tap_mailbox.sources.graph.client import GraphClient
     from tap_mailbox.sources.graph.folders import Folder
@@ -25,11 +26,10 @@ _NEEDED = ("receivedDateTime", "parentFolderId", "isRead", "isDraft", "flag", "c
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """A message, or what of it can be had; `folder_id` is where it lies now."""
+    """A message, or what of it can be had."""
 
     id: str
     message: RawMessage | JsonMessage
-    folder_id: str | None
     received: datetime | None
     draft: bool
 
@@ -110,13 +110,8 @@ def fetch(
         if too_old(received, wanted.since) or too_old(received, floor):
             return Elsewhere(identity)
         seen = _seen(identity, entry, wanted.folders.get(str(parent), folder), received)
-        return Got(
-            identity,
-            _content(client, identity, seen, settle=settle),
-            parent,
-            received,
-            entry.get("isDraft") is True,
-        )
+        content = _content(client, identity, seen, settle=settle)
+        return Got(identity, content, received, entry.get("isDraft") is True)
     except Refused as error:
         if error.missing and not error.no_mailbox:
             return Absent(identity, removed)
@@ -125,22 +120,6 @@ def fetch(
         raise
     except AccountError as error:
         return Withheld(identity, str(error))
-
-
-def moment(value: object) -> datetime | None:
-    """Return a time of Graph (`2026-06-05T10:30:45Z`), None when it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def too_old(received: datetime | None, floor: datetime | None) -> bool:
-    """Whether a message was received before *floor*; one without a time never is."""
-    return floor is not None and received is not None and received < floor
 
 
 def _looked_up(client: GraphClient, identity: str) -> dict[str, Any]:

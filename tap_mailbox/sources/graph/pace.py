@@ -58,10 +58,7 @@ class Pace:
         with self._changed:
             while (delay := self._delay()) is None or delay > 0:
                 if self._fence - time.monotonic() > longest:
-                    raise PoliteStop(
-                        f"the service asked the application to wait for more than max_wait ({longest:.0f} "
-                        "s); the next run goes on"
-                    )
+                    raise PoliteStop(f"the service asks for a longer wait than max_wait ({longest:.0f} s)")
                 self._changed.wait(_POLL_SECONDS if delay is None else min(delay, _POLL_SECONDS))
                 self._check()
             self._in_flight += 1

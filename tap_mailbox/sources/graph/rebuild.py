@@ -14,6 +14,7 @@ from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavai
 from tap_mailbox.message import Content, JsonMessage
 from tap_mailbox.mime import Defect
 from tap_mailbox.sources.graph.folders import pages
+from tap_mailbox.sources.graph.replies import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ def rebuilt(client: GraphClient, identity: str, seen: Seen, *, settle: bool) -> 
 
     Raises:
         Refused: not even its fields can be had.
+        Malformed: they come without the body, which is what Mail.ReadBasic gives.
         Incomplete: without *settle*.
         Unavailable, PoliteStop, CredentialError: see `GraphClient.json`.
     """
@@ -49,11 +51,12 @@ def rebuilt(client: GraphClient, identity: str, seen: Seen, *, settle: bool) -> 
     fields = client.json(
         client.url(path, f"$select={_SELECT}"), doing="fetching a message's fields", prefer=_UNSANITISED
     )
+    body = fields.get("body")
+    if not isinstance(body, dict):
+        raise Malformed("fetching a message's fields: the service gives them without the body")
     headers = fields.get("internetMessageHeaders")
     contents = list(_contents(client, path, settle=settle))
     defects = [Defect.MIME_UNAVAILABLE, *([] if all(contents) else [Defect.ATTACHMENT_UNAVAILABLE])]
-    body = fields.get("body")
-    body = body if isinstance(body, dict) else {}
     is_html = str(body.get("contentType")).lower() == "html"
     return JsonMessage(
         {
@@ -109,7 +112,7 @@ def _octets(
     client: GraphClient, path: str, entry: dict[str, Any], *, settle: bool
 ) -> tuple[bytes | None, str | None]:
     """Return the content of an attachment and its Content-ID; None for what cannot be had."""
-    if str(entry.get("@odata.type")).lower() == _REFERENCE or not isinstance(entry.get("id"), str):
+    if str(entry.get("@odata.type")).lower() == _REFERENCE:
         # It stands for a file in the cloud; `$value` answers 405.
         return None, None
     own = f"{path}/attachments/{quote(entry['id'], safe='')}"

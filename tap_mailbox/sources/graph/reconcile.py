@@ -14,7 +14,7 @@ from urllib.parse import quote
 from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavailable
 from tap_mailbox.sources.graph.folders import entries, pages
 from tap_mailbox.sources.graph.listing import Listing
-from tap_mailbox.sources.graph.messages import moment, too_old
+from tap_mailbox.sources.graph.moments import moment, too_old
 from tap_mailbox.sources.graph.replies import Refused
 from tap_mailbox.sources.graph.work import Batch, FolderWork
 
@@ -23,19 +23,24 @@ if TYPE_CHECKING:
 
     from tap_mailbox.sources.graph.client import GraphClient
     from tap_mailbox.sources.graph.folders import Folder
+    from tap_mailbox.sources.graph.work import Mailbox
 
 _SELECT = "$select=id,receivedDateTime"
 PAGE_SIZES = (1000, 100, 10, 1)
 """One corrupt item turns the whole page into an error (docs issue 2913): smaller pages find the place."""
+MAX_BARREN_PAGES = 20
+"""In a row without a new id; one or two are normal, since `$skip` counts items that are no messages too."""
 
 
 class FolderListing(FolderWork):
     """A folder listed and compared. See `FolderWork`."""
 
+    def __init__(self, mailbox: Mailbox, folder: Folder) -> None:
+        super().__init__(mailbox, folder)
+        self._listing: Listing | None = None
+
     def start(self) -> None:
         """Ask for the listing."""
-        self._listing: Listing | None = None
-        self._asked = True
         self.bookmark.begin(self.folder.name)
         self.mailbox.workers.submit(partial(_listed, self.mailbox.client, self.folder), self._compare)
 
@@ -93,13 +98,13 @@ def _listed(client: GraphClient, folder: Folder) -> tuple[list[dict[str, Any]], 
         if error.status != 500:
             raise
         found = list(_stepwise(client, path, doing))
-    unique = {each["id"]: each for each in found if each is not None and isinstance(each.get("id"), str)}
+    unique = {each["id"]: each for each in found if each is not None}
     return list(unique.values()), found.count(None)
 
 
 def _stepwise(client: GraphClient, path: str, doing: str) -> Iterator[dict[str, Any] | None]:
     """Yield the entries of a listing whose pages fail, None for each that makes even a page of one fail."""
-    position, sizes = 0, list(PAGE_SIZES[1:])
+    position, sizes, seen, barren = 0, list(PAGE_SIZES[1:]), set[str](), 0
     while True:
         try:
             page = client.json(client.url(path, f"{_SELECT}&$top={sizes[0]}&$skip={position}"), doing=doing)
@@ -113,7 +118,12 @@ def _stepwise(client: GraphClient, path: str, doing: str) -> Iterator[dict[str, 
             position += 1
             sizes = list(PAGE_SIZES[1:])
             continue
-        found = entries(page)
+        found = entries(page, doing=doing)
+        known = len(seen)
+        seen.update(each["id"] for each in found)
+        barren = 0 if len(seen) > known else barren + 1
+        if barren >= MAX_BARREN_PAGES:
+            raise AccountError(f"{doing}: the service takes no notice of $skip")
         yield from found
         position += len(found)
         if not found or (len(found) < sizes[0] and "@odata.nextLink" not in page):

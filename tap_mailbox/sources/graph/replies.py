@@ -67,6 +67,10 @@ class Refused(AccountError):
         return bool(self.codes & QUOTA_CODES)
 
 
+class Malformed(AccountError):
+    """Graph answered 200 with something that is not what was asked for."""
+
+
 def codes_of(body: bytes) -> tuple[str, ...]:
     """Return every error code of an answer as written, the outermost first; none when it is not Graph's."""
     try:

@@ -15,9 +15,10 @@ from urllib.parse import quote
 from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavailable
 from tap_mailbox.sources.graph.folders import entries
 from tap_mailbox.sources.graph.listing import Listing
-from tap_mailbox.sources.graph.messages import SELECT, moment, too_old
+from tap_mailbox.sources.graph.messages import SELECT
+from tap_mailbox.sources.graph.moments import moment, too_old
 from tap_mailbox.sources.graph.reconcile import FolderListing
-from tap_mailbox.sources.graph.replies import Refused
+from tap_mailbox.sources.graph.replies import Malformed, Refused
 from tap_mailbox.sources.graph.work import Batch, FolderWork
 
 if TYPE_CHECKING:
@@ -168,13 +169,15 @@ class DeltaRound(FolderWork):
             raise
         except Refused as error:
             self._refused(error)
+        except Malformed as error:
+            self._fall_back(str(error))
         except AccountError as error:
             self.fail(str(error))
         return ()
 
     def _take(self, answer: dict[str, Any]) -> None:
         """Queue the entries of a page, and find out what comes after it."""
-        walk, found = self._walks[0], entries(answer)
+        walk, found = self._walks[0], entries(answer, doing=self._doing)
         link = answer.get("@odata.nextLink") or None
         page = Page(floor=walk.floor, listing=Listing() if walk.whole and not walk.reread else None)
         known = len(self._claimed)
@@ -203,9 +206,9 @@ class DeltaRound(FolderWork):
             self._next = page.next_link = last
 
     def _entry(self, entry: dict[str, Any], page: Page) -> None:
-        identity = entry.get("id")
+        identity: str = entry["id"]
         # The same item may come several times in one round (delta-query-overview).
-        if not isinstance(identity, str) or identity in self._claimed:
+        if identity in self._claimed:
             return
         self._claimed.add(identity)
         if "@removed" in entry:
@@ -228,8 +231,10 @@ class DeltaRound(FolderWork):
         if stale and not self._restarted:
             self._restarted = True
             self.mailbox.warn(
-                f"folder {self.folder.name!r}: the service has forgotten the delta link; the folder is read "
-                "again from the start, the archive knows what it has"
+                self.about(
+                    "the service has forgotten the delta link; the folder is read again from the start, the "
+                    "archive knows what it has"
+                )
             )
             floor = self._first_floor()
             self.bookmark.start_over()
@@ -245,7 +250,7 @@ class DeltaRound(FolderWork):
 
     def _fall_back(self, reason: str) -> None:
         """Let a listing take this round's place; the link stays, for the next run to try again."""
-        self.mailbox.warn(f"folder {self.folder.name!r}: {reason}; listed instead, the delta link is kept")
+        self.mailbox.warn(self.about(f"{reason}; listed instead, the delta link is kept"))
         self._list_instead()
 
     def _list_instead(self) -> None:

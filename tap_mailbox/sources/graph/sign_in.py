@@ -47,7 +47,7 @@ def sign_in(account: Account, application: Application, *, wait: Callable[[float
             client = open_client(account, credential, application.pace, wait=wait)
             try:
                 special_folder(client, "inbox")
-            except BaseException:
+            except BaseException:  # whatever ends the attempt, no connection stays open behind it
                 client.close()
                 raise
         except Unavailable as error:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from tap_mailbox.errors import AccountError
 from tap_mailbox.message import Checkpoint
 from tap_mailbox.sources.base import Report, Source
-from tap_mailbox.sources.graph.messages import Wanted, moment
+from tap_mailbox.sources.graph.messages import Wanted
+from tap_mailbox.sources.graph.moments import moment
 from tap_mailbox.sources.graph.pace import CONCURRENCY
 from tap_mailbox.sources.graph.reconcile import FolderListing
 from tap_mailbox.sources.graph.replies import Refused
@@ -120,7 +121,7 @@ class GraphSource(Source):
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if due and not any(each.failed for each in listings):
             self._bookmark["last_reconcile"] = now
-        self.report.folders = sum(not each.failed for each in rounds)
+        self.report.folders = sum(not (each.fallback or each).failed for each in rounds)
         self._bookmark["last_poll"] = now
 
     def _work(

@@ -128,9 +128,14 @@ class FolderWork(abc.ABC):
 
     def fail(self, reason: str) -> None:
         """End the folder here; its bookmark stays."""
-        self.mailbox.fail(f"folder {self.folder.name!r}: {reason}")
+        self.mailbox.fail(self.about(reason))
         self._queue.clear()
         self.finished = self.failed = True
+
+    def about(self, text: str) -> str:
+        """Return *text* with the folder's name before it, once."""
+        label = f"folder {self.folder.name!r}: "
+        return label + text.removeprefix(label)
 
     def vanish(self) -> None:
         """End the folder because it is no more, which is no failure."""
@@ -146,7 +151,7 @@ class FolderWork(abc.ABC):
             raise result
         mailbox = self.mailbox
         match result:
-            case Got(identity, message, _, received, draft):
+            case Got(identity, message, received, draft):
                 mailbox.refused_in_a_row = 0
                 # A draft changes under its id; everything else is the same message in another folder.
                 if draft or identity not in mailbox.handed:
@@ -164,7 +169,7 @@ class FolderWork(abc.ABC):
                 self.bookmark.resolve(identity)
             case Withheld(identity, reason):
                 self.bookmark.refuse(identity)
-                mailbox.fail(f"folder {self.folder.name!r}: a message is pending ({reason})")
+                mailbox.fail(self.about(f"a message is pending ({reason})"))
                 self._brake(reason)
         batch.left -= 1
 

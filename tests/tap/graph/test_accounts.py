@@ -106,6 +106,16 @@ def test_many_users(staff):
     assert (0, ["bob", "carol"]) == (run.code, run.ids)
 
 
+def test_address_that_cannot_name_an_account(staff):
+    """Costs the entry its exit code, never the others their run, and is not printed."""
+    staff.graph.new_mailbox("al/o'neil@contoso.example")
+    run = staff.run(None, staff.organisation(mailboxes="*"))
+    assert (3, ["ann", "bob", "carol"]) == (run.code, run.ids)
+    (failure,) = run.report("contoso").failures
+    assert "1 user(s)" in failure
+    assert "neil" not in failure
+
+
 def test_one_mailbox_by_application_permission(staff):
     """Without `mailboxes` it is the one of `email`."""
     run = staff.run(None, staff.organisation(email=BOB))

@@ -283,3 +283,20 @@ def test_look_ahead_is_bounded(world, monkeypatch):
     next(messages)
     assert world.fetched() <= work.LOOK_AHEAD
     messages.close()
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [b"", b'"value": null, ', b'"value": {}, ', b'"value": [{"isRead": true}], ', b'"value": [null], '],
+)
+def test_last_page_without_entries_to_believe(world, entries):
+    """A deltaLink beside no list, or beside entries without an id, passes nothing: the folder is listed."""
+    world.fill(3)
+    state = world.run(None, no_listing(world)).state
+    world.fill(["new"])
+    link = entry_of(state)["delta_link"]
+    body = b"{" + entries + b'"@odata.deltaLink": "' + world.graph.url.encode() + b'/me/messages/delta?x"}'
+    world.graph.faults.add(path="messages/delta", times=None, fault=Fault.body(body))
+    run = world.run(state, no_listing(world))
+    assert (0, True) == (run.code, "new" in run.ids)
+    assert link == entry_of(run.state)["delta_link"]

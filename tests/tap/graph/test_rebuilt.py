@@ -265,3 +265,16 @@ def test_ten_in_a_row(world, broken):
     healed = world.run(json.loads(json.dumps(run.state)), world.account(reconcile_days=None))
     assert (0, broken) == (healed.code, len(healed.ids))
     assert all(entry["pending"] == [] for entry in account_of(healed.state)["folders"].values())
+
+
+def test_without_the_body(world):
+    """Fields without a body are what Mail.ReadBasic gives: no message is put together of them, it is pending."""
+    message = world.box.deliver(WHOLE)
+    without_mime(world, message)
+    fields = json.dumps({"id": message.immutable_id, "subject": "Größe"}).encode()
+    world.graph.faults.add(path=r"\$select=id,subject", times=None, fault=Fault.body(fields))
+    state = None
+    for _ in range(2):
+        run = world.run(state)
+        assert (3, [], 1) == (run.code, run.ids, len(entry_of(run.state)["pending"]))
+        state = run.state

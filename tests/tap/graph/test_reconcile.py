@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
 
@@ -204,3 +205,15 @@ def test_floor_is_of_the_first_walk(world, quirk):
     second = world.run(first.state, account)
     assert 0 == second.code
     assert "old" in second.ids
+
+
+def test_skip_that_is_not_taken_notice_of(world, monkeypatch):
+    """A service that gives its first page for ever, when pages are asked for one by one, fails the folder."""
+    world.fill(3)
+    ids = [message.immutable_id for message in world.box.messages(world.inbox)]
+    same = json.dumps({"value": [{"id": each} for each in ids], "@odata.nextLink": "x"}).encode()
+    world.graph.faults.add(path=r"top=1000", times=None, fault=Fault.status(500, code="InternalServerError"))
+    world.graph.faults.add(path=r"top=\d+&\$skip", times=None, fault=Fault.body(same))
+    run = world.run()
+    assert (3, 3) == (run.code, len(run.ids))
+    assert any("$skip" in each for each in run.report("ann").failures)
