@@ -46,7 +46,7 @@ def read_archive(path: Path, account: str) -> ArchiveIndex:
         raise ConfigError(f"{path} is no archive: expected a file hashfs.json in it; is its disk mounted?")
     index = ArchiveIndex()
     try:
-        for directory, _, names in os.walk(path / account):
+        for directory, _, names in os.walk(path / account, onerror=_unread):
             if _MONTH.fullmatch(os.path.relpath(directory, path / account)):
                 index.hashes.update(found[1] for name in names if (found := _NAME.fullmatch(name)))
         for journal in sorted((path / "_journal").glob("*.jsonl")):
@@ -55,6 +55,12 @@ def read_archive(path: Path, account: str) -> ArchiveIndex:
     except OSError as error:
         raise ConfigError(f"archive {path} cannot be read ({error.strerror})") from None
     return index
+
+
+def _unread(error: OSError) -> None:
+    # An account that nothing was archived of yet has no directory.
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _entries(journal: Path) -> Iterator[dict[str, Any]]:

@@ -108,7 +108,12 @@ def reconcile(
         for each in sums:
             for uid in each.missing:
                 FolderBookmark(bookmark["folders"], each.folder).refuse(uid)
-        repair.write_text(json.dumps({"singer_state": state}, ensure_ascii=False) + "\n", encoding="utf-8")
+        try:
+            repair.write_text(
+                json.dumps({"singer_state": state}, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
+        except OSError as error:
+            raise ConfigError(f"{repair} cannot be written ({error.strerror})") from None
         click.echo(f"{repair}: with this state the next run fetches what is missing", err=True)
     if missing:
         raise AccountError(

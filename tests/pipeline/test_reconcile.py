@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from tap_mailbox.cli import main
 from tests.pipeline.pair import Pair
+from tests.servers.imap_script import Mailbox, Message
 from tests.tap.runs import imap_account, mail
 
 NO_ID = b"From: ann@example.org\r\nSubject: no id\r\n\r\nbody\r\n"
@@ -101,12 +102,28 @@ def test_before_start_date(mailbox):
     assert (0, 5) == (code, folders["INBOX"]["excluded"])
 
 
+def test_repair_that_cannot_be_written(mailbox, tmp_path):
+    """Is said in one line; the messages are named all the same."""
+    _, pair = mailbox
+    one_file(pair, 1).unlink()
+    code, folders, said = reconciled(pair, "--repair", str(tmp_path / "nowhere" / "repair.json"))
+    assert (1, [2]) == (code, folders["INBOX"]["missing"])
+    assert "repair.json cannot be written" in said
+
+
+def no_directory(pair):
+    """Put a file where the account's directory belongs."""
+    (pair.archive / "alice").rename(pair.directory / "alice")
+    (pair.archive / "alice").touch()
+
+
 @pytest.mark.parametrize(
     ("break_", "words"),
     [
         (lambda pair: (pair.archive / "hashfs.json").unlink(), "no archive"),
         (lambda pair: (pair.archive / "_state" / "state.json").unlink(), "--state"),
         (lambda pair: pair.configure([]), "alice"),
+        (no_directory, "cannot be read"),
     ],
 )
 def test_refused(mailbox, break_, words):
@@ -116,3 +133,16 @@ def test_refused(mailbox, break_, words):
     code, _, said = reconciled(pair)
     assert 1 == code
     assert words in said
+
+
+def test_search_cut_short(make_imap_script, tmp_path):
+    """A server that names fewer messages than the folder has proves nothing: no account of it is given."""
+    server = make_imap_script({"INBOX": Mailbox({uid: Message(mail(uid)) for uid in (1, 2)})})
+    pair = Pair(tmp_path, [imap_account(server)])
+    assert 0 == pair.run().tap
+    code, folders, _ = reconciled(pair)
+    assert (0, 2) == (code, folders["INBOX"]["archived"])
+    server.answer("UID SEARCH", "* SEARCH 1\r\n{tag} OK done\r\n")
+    code, folders, said = reconciled(pair)
+    assert (3, {}) == (code, folders)
+    assert "1 of 2 messages" in said

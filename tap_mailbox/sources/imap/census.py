@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tap_mailbox.errors import AccountError
 from tap_mailbox.mime import Defect, parse_message
 from tap_mailbox.sources.imap import commands
 from tap_mailbox.sources.imap.folders import list_folders
@@ -47,20 +48,24 @@ class Census:
         """Yield every folder, opened read-only; `hashes` and `received_before` speak of the last one.
 
         Raises:
-            AccountError: a folder cannot be opened: nothing is proven then.
+            AccountError: a folder cannot be opened, or not all of it is named: nothing is proven then.
         """
         folders = list_folders(self._client)
         chosen, _ = selected(folders, include=self._account.include, exclude=self._account.exclude)
         names = {folder.name for folder in chosen}
         for folder in folders:
             examined = commands.examine(self._client, folder)
+            uids = commands.search(self._client, first_uid=1, exists=examined.exists) or []
+            if len(uids) < examined.exists:
+                raise AccountError(
+                    f"folder {folder.name!r}: the server names {len(uids)} of {examined.exists} messages, "
+                    "which proves nothing. Was mail deleted at this moment? Then try again"
+                )
             yield FolderCount(
                 name=folder.name,
                 selected=folder.name in names,
                 uidvalidity=examined.uidvalidity,
-                uids=(commands.search(self._client, first_uid=1, exists=examined.exists) or [])
-                if examined.exists
-                else [],
+                uids=uids,
             )
 
     def hashes(self, uids: Sequence[int]) -> Iterator[tuple[int, str]]:
