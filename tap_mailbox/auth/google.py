@@ -13,6 +13,7 @@ from tap_mailbox.auth.refusals import refusal
 from tap_mailbox.auth.token_endpoint import TokenEndpoint
 from tap_mailbox.auth.token_file import TokenFile
 from tap_mailbox.auth.tokens import Tokens
+from tap_mailbox.config.providers import PROVIDERS
 from tap_mailbox.errors import CredentialError
 
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
 
     from tap_mailbox.config import Account, AuthMethod
 
-MAIL_SCOPE = "https://mail.google.com/"
-AUTH_URL = "https://accounts.google.com/o/oauth2/v2/auth"
-TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105  # where tokens come from
+_GMAIL = PROVIDERS["gmail"]
+MAIL_SCOPE: str = _GMAIL["scope"]
 _CLIENT_FILE = "client file"
 _CLIENT_EXPECTED = '{"installed": {"client_id": …, "client_secret": …}}, or "web" instead of "installed"'
 _KEY_FILE = "service account file"
@@ -47,6 +47,8 @@ class Client:
     client_secret: str = field(repr=False)
     auth_url: str
     token_url: str
+    web_redirects: tuple[str, ...] | None
+    """Of the kind `web`, the addresses it is registered with; None: any port of this machine."""
 
 
 def client_of(method: AuthMethod, path: Path) -> Client:
@@ -56,9 +58,12 @@ def client_of(method: AuthMethod, path: Path) -> Client:
         CredentialError: the file is missing or incomplete.
     """
     fields = json_object(path, what=_CLIENT_FILE, expected=_CLIENT_EXPECTED)
-    client = fields.get("installed") or fields.get("web")
+    installed = fields.get("installed")
+    client = installed or fields.get("web")
     if not isinstance(client, dict):
         raise CredentialError(f"client file {path} is of another kind; expected {_CLIENT_EXPECTED}")
+
+    redirects = client.get("redirect_uris")
 
     def text(key: str) -> str:
         return text_of(client, key, path=path, what=_CLIENT_FILE, expected=_CLIENT_EXPECTED)
@@ -66,8 +71,11 @@ def client_of(method: AuthMethod, path: Path) -> Client:
     return Client(
         client_id=text("client_id"),
         client_secret=text("client_secret"),
-        auth_url=method.auth_url or str(client.get("auth_uri") or AUTH_URL),
-        token_url=method.token_url or str(client.get("token_uri") or TOKEN_URL),
+        auth_url=method.auth_url or str(client.get("auth_uri") or _GMAIL["auth_url"]),
+        token_url=method.token_url or str(client.get("token_uri") or _GMAIL["token_url"]),
+        web_redirects=None
+        if installed
+        else tuple(map(str, redirects if isinstance(redirects, list) else ())),
     )
 
 
@@ -109,7 +117,7 @@ class ServiceAccountCredential(BearerCredential):
         self._account = account
         self._key_file = key_file
         self._key = json_object(key_file, what=_KEY_FILE, expected=_KEY_EXPECTED)
-        self._token_url = method.token_url or str(self._key.get("token_uri") or TOKEN_URL)
+        self._token_url = method.token_url or str(self._key.get("token_uri") or _GMAIL["token_url"])
         super().__init__(
             username=method.username or account.email,
             client=text_of(self._key, "client_email", path=key_file, what=_KEY_FILE, expected=_KEY_EXPECTED),

@@ -194,7 +194,7 @@ def _writable(method: AuthMethod) -> TokenFile:
     """Return the method's token file, in a directory that takes it: known before a person is asked.
 
     Raises:
-        CredentialError: there is no place for it, or it is sealed with a key we do not have.
+        CredentialError: there is no place for it.
     """
     assert method.token_file is not None  # noqa: S101  # who calls has chosen such a method
     try:

@@ -66,7 +66,7 @@ def application(account: Account, method: AuthMethod) -> Application:
     Raises:
         CredentialError: a file is missing or incomplete.
     """
-    fields: dict[str, Any] = {"client_id": method.client_id, "client_secret": method.client_secret}
+    fields: dict[str, Any] = {}
     client_id, secret = method.client_id or "", method.client_secret or None
     certificate: Mapping[str, str] | None = None
     if method.app_file is not None:
@@ -200,6 +200,6 @@ def _certificate(path: Path, passphrase: object) -> Mapping[str, str]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    # By the SHA-1 of a certificate Microsoft finds it (RFC 7515, section 4.1.7); nothing is signed with it.
-    thumbprint = certificate.fingerprint(hashes.SHA1()).hex()  # noqa: S303
+    # By it Microsoft finds the certificate (RFC 7515, section 4.1.7); nothing is signed with it.
+    thumbprint = certificate.fingerprint(hashes.SHA1()).hex()  # noqa: S303  # a name, no protection
     return {"private_key": private.decode(), "thumbprint": thumbprint}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_mailbox.auth.google import MAIL_SCOPE, client_of
-from tap_mailbox.auth.json_file import json_object
 from tap_mailbox.auth.loopback import HOST
 from tap_mailbox.auth.token_endpoint import https_only
 from tap_mailbox.errors import CredentialError
@@ -39,16 +38,13 @@ def oauth_client(method: AuthMethod) -> OAuthClient:
     """
     if method.client_file is not None:
         found = client_of(method, method.client_file)
-        fields = json_object(method.client_file, what="client file", expected="a client")
         return OAuthClient(
             client_id=found.client_id,
             client_secret=found.client_secret,
             auth_url=https_only(found.auth_url),
             token_url=https_only(found.token_url),
             scope=method.scope or MAIL_SCOPE,
-            web_redirects=tuple((fields.get("web") or {}).get("redirect_uris") or ())
-            if "web" in fields
-            else None,
+            web_redirects=found.web_redirects,
         )
     if not method.auth_url or not method.token_url or not method.client_id:
         raise CredentialError(
@@ -74,7 +70,7 @@ def redirect_of(client: OAuthClient, port: int) -> tuple[str, int, str]:
     if client.web_redirects is None:
         return HOST, port, "/"
     for uri in client.web_redirects:
-        here = _HERE.fullmatch(str(uri))
+        here = _HERE.fullmatch(uri)
         if here and port in (0, int(here["port"])):
             return here["host"], int(here["port"]), here["path"]
     raise CredentialError(

@@ -157,7 +157,7 @@ class TokenEndpoint:
         except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
-            raise Unavailable(f"{self.label}: the answer ({status}) is no JSON object") from None
+            raise Unavailable(f"{self.label}: the answer ({status}) is no JSON object")
         return Answer(status, dict(response.headers), text, fields)
 
 

@@ -208,9 +208,7 @@ class TokenFile:
             # Not `from error`: a JSON error carries the document, and this one holds tokens.
             fields = None
         if not isinstance(fields, dict):
-            raise CredentialError(
-                f"{self._name} is no JSON object; sign in again with `mailbox login`"
-            ) from None
+            raise CredentialError(f"{self._name} is no JSON object; sign in again with `mailbox login`")
         return fields
 
     def check_seal(self) -> None:

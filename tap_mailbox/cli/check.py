@@ -93,7 +93,9 @@ def check(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     elif failed:
         click.echo(f"{len(failed)} of {plural(len(checkups), 'account')} failed: {', '.join(failed)}")
     else:
-        click.echo(f"{plural(len(checkups), 'account')} in order")
+        passed_over = sum(not checkup.ok for checkup in checkups)
+        more = f", {passed_over} passed over" if passed_over else ""
+        click.echo(f"{plural(len(checkups) - passed_over, 'account')} in order{more}")
     if failed:
         click.get_current_context().exit(EXIT_ACCOUNT_FAILED)
 

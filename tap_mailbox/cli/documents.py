@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tap_mailbox.bookmarks import unwrapped
 from tap_mailbox.errors import ConfigError, StateError
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def read_state(stream: IO[str]) -> dict[str, Any]:
         document = json.load(stream)
     except ValueError as error:
         raise StateError(f"{name} is not JSON ({error})") from None
-    if isinstance(document, dict) and isinstance(document.get("singer_state"), dict):
-        document = document["singer_state"]
-    if not isinstance(document, dict):
-        raise StateError(f"{name} must hold an object, found {type(document).__name__}")
-    return document
+    state = unwrapped(document) if isinstance(document, dict) else document
+    if not isinstance(state, dict):
+        raise StateError(f"{name} must hold an object, found {type(state).__name__}")
+    return state

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# `connections` is the most the provider takes at once, from all programs together.
 PROVIDERS: Mapping[str, Mapping[str, Any]] = {
     "gmail": {
         "host": "imap.gmail.com",
@@ -37,7 +38,6 @@ PROVIDERS: Mapping[str, Mapping[str, Any]] = {
     },
     "icloud": {"host": "imap.mail.me.com", "port": 993, "tls": "implicit"},
     "fastmail": {"host": "imap.fastmail.com", "port": 993, "tls": "implicit"},
-    # `connections` is the most the provider takes at once, from all programs together.
     # The Bridge listens on this machine, with a certificate of its own making (ca_file).
     "protonmail-bridge": {"host": "127.0.0.1", "port": 1143, "tls": "starttls"},
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.graph import GraphServer
+from tests.servers.graph import Fault, GraphServer
 from tests.servers.oauth import Entra
 from tests.tap.cli.commands import mailbox, write_config
 from tests.tap.graph.world import World
@@ -95,6 +95,16 @@ def test_organisation(world: World) -> None:
     }
     result = mailbox("folders", "bob@contoso.example", "--config", config(world, listed))
     assert (0, True) == (result.exit_code, "\nInbox\t" in result.stdout)
+
+
+def test_passed_over_is_not_in_order(world: World) -> None:
+    """A mailbox found under "*" that cannot be read fails nothing, and is not counted among those in order."""
+    world.graph.new_mailbox("bob@contoso.example")
+    fault = Fault.status(403, code="ErrorAccessDenied")
+    world.graph.faults.add(path="/users/bob@contoso.example", times=None, fault=fault)
+    result = mailbox("check", "--config", config(world, world.organisation(mailboxes="*")))
+    assert 0 == result.exit_code, result.output
+    assert "1 account in order, 1 passed over\n" in result.stdout
 
 
 def test_organisation_that_refuses(world: World) -> None:

@@ -110,6 +110,16 @@ def test_generic_client_says_who_it_is(oauth: OAuthServer, tmp_path: Path) -> No
     )  # fmt: skip
 
 
+def test_no_refresh_token(oauth: OAuthServer, signed_in: tuple, tmp_path: Path) -> None:
+    """A file that holds nothing to revoke goes, and nobody is asked or blamed."""
+    Path(signed_in[0]["auth"][0]["token_file"]).write_text('{"access_token": "fake-access"}')
+    oauth.requests.clear()
+    result = mailbox("logout", "gmail", "--config", write_config(tmp_path / "c.json", signed_in[0]))
+    assert (0, []) == (result.exit_code, oauth.requests)
+    assert "holds no refresh token" in result.stdout
+    assert "is deleted" in result.stdout
+
+
 def test_microsoft(tmp_path: Path) -> None:
     """Microsoft revokes nothing: the file goes, and the page is named where the consent can be withdrawn."""
     (tmp_path / "tokens.json").write_text("broken")

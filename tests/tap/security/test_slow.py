@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tap_mailbox.auth import BearerCredential, credential_for, password, token_endpoint
+from tap_mailbox.auth import BearerCredential, credential_for, password, revocation, token_endpoint
 from tap_mailbox.errors import CredentialError, TapError, Unavailable
 from tap_mailbox.sources.graph import client
 from tap_mailbox.sources.graph.pace import Pace
@@ -43,6 +43,19 @@ def test_answer_that_drips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ann = credential(tmp_path, {**GENERIC, "token_url": f"{endpoint.url}/token"})
         with pytest.raises(Unavailable, match="no answer in time"):
             ann.token()
+    assert not dripping.to_the_end
+
+
+def test_revocation_that_drips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is that of `mailbox logout`, which holds the same lock; the sign-in is still good then."""
+    monkeypatch.setattr(revocation, "TIMEOUT_SECONDS", 0.2)
+    legacy(tmp_path / "token.json", "fake-refresh")
+    with Listener(dripping := Dripping()) as endpoint:
+        ann = account(
+            tmp_path, {**GENERIC, "token_url": endpoint.url, "revoke_url": f"{endpoint.url}/revoke"}
+        )
+        with pytest.raises(Unavailable, match="still good"):
+            revocation.revoke(ann, ann.auth[0])
     assert not dripping.to_the_end
 
 
