@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Self
@@ -22,12 +24,12 @@ class ReadAhead:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._chunks: deque[bytes | OSError] = deque()
+        self._chunks: deque[bytes | OSError | MemoryError] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
         self._closing = False
         self.ready, self._filled = os.pipe()
-        """`ready` can be polled: it is readable while `take` has something to give."""
+        """`ready` can be polled: it holds one byte while `take` has something to give, and never more."""
         self._wakeup, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
         self._thread.start()
@@ -36,23 +38,27 @@ class ReadAhead:
         """Return the next chunk, nothing at the end of the input; waits for it.
 
         Raises:
-            OSError: the input cannot be read.
+            OSError, MemoryError: the input cannot be read.
         """
         os.read(self.ready, 1)
         with self._changed:
             chunk = self._chunks.popleft()
-            if isinstance(chunk, OSError):
-                raise chunk
-            self._bytes -= len(chunk)
+            if self._chunks:
+                os.write(self._filled, b"x")
+            self._bytes -= sys.getsizeof(chunk)
             self._changed.notify()
+        if isinstance(chunk, Exception):
+            raise chunk
         return chunk
 
     def _run(self) -> None:
+        # A signal must interrupt the main thread, which may be writing to a pipe that nobody reads.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         poll = select.poll()
         poll.register(self._descriptor, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
-        chunk: bytes | OSError = b"x"
-        while chunk and not isinstance(chunk, OSError):
+        chunk: bytes | OSError | MemoryError = b"x"
+        while chunk and not isinstance(chunk, Exception):
             with self._changed:
                 self._changed.wait_for(lambda: self._bytes < AHEAD_BYTES or self._closing)
             poll.poll()
@@ -60,12 +66,14 @@ class ReadAhead:
                 return
             try:
                 chunk = os.read(self._descriptor, CHUNK_BYTES)
-            except OSError as error:
+            except (OSError, MemoryError) as error:
                 chunk = error
             with self._changed:
+                if not self._chunks:
+                    os.write(self._filled, b"x")
                 self._chunks.append(chunk)
-                self._bytes += 0 if isinstance(chunk, OSError) else len(chunk)
-            os.write(self._filled, b"x")
+                # Not its length: a tap that writes octet by octet fills memory with what goes round them.
+                self._bytes += sys.getsizeof(chunk)
 
     def __enter__(self) -> Self:
         return self
