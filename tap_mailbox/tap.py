@@ -194,6 +194,8 @@ class TapMailbox(Tap):
             cls.logger.error("%s", error)  # noqa: TRY400
             sys.exit(EXIT_NOTHING_STARTED)
         except ValueError:  # of whichever JSON library the SDK took
+            if config is None or not config.parse_env:
+                raise
             cls.logger.error(_NO_JSON)  # noqa: TRY400
             sys.exit(EXIT_NOTHING_STARTED)
         sys.exit(tap.run())
@@ -220,7 +222,9 @@ class TapMailbox(Tap):
         except ConfigValidationError as error:
             cls.logger.error("%s", "; ".join(error.errors))  # noqa: TRY400  # it says all there is
             ctx.exit(EXIT_NOTHING_STARTED)
-        except ValueError:  # of whichever JSON library the SDK took
+        except ValueError:  # likewise
+            if not config.parse_env:
+                raise
             cls.logger.error(_NO_JSON)  # noqa: TRY400
             ctx.exit(EXIT_NOTHING_STARTED)
         ctx.exit(tap._guarded(tap.run_connection_test))

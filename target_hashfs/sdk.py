@@ -2,7 +2,8 @@
 
 fsspec (BATCH files), joblib (drains in parallel), requests and backoff (REST streams) are a third of the time
 and of the memory that `import singer_sdk` takes, and a poll is little else. Each is loaded if the SDK ever
-calls something in it; everybody else gets it as ever.
+calls something in it; everybody else gets it as ever. The tap has a twin of this file, since the pipe is the
+only link between the two.
 """
 
 from __future__ import annotations
