@@ -102,6 +102,9 @@ class TapMailbox(Tap):
             return 128 + (self.stop.signum or 0)
         except OutputGone as error:
             self._summarise()
+            if self.stop.requested:
+                # Ctrl-C ends both, and the target may be gone first.
+                return 128 + (self.stop.signum or 0)
             self.logger.error("the target closed the pipe (%s); its own message says why", error)  # noqa: TRY400
             return EXIT_NOTHING_STARTED
         self._summarise()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import sys
 import threading
 from collections import deque
@@ -28,9 +29,10 @@ class ReadAhead:
         self._bytes = 0
         self._changed = threading.Condition()
         self._closing = False
-        self.ready, self._filled = os.pipe()
+        # Not pipes: who makes every nth write(2) fail, as our tests do, means those to the disk.
+        self.ready, self._filled = socket.socketpair()
         """`ready` can be polled: it holds one byte while `take` has something to give, and never more."""
-        self._wakeup, self._wake = os.pipe()
+        self._wakeup, self._wake = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
         self._thread.start()
 
@@ -40,11 +42,11 @@ class ReadAhead:
         Raises:
             OSError, MemoryError: the input cannot be read.
         """
-        os.read(self.ready, 1)
+        self.ready.recv(1)
         with self._changed:
             chunk = self._chunks.popleft()
             if self._chunks:
-                os.write(self._filled, b"x")
+                self._filled.send(b"x")
             self._bytes -= sys.getsizeof(chunk)
             self._changed.notify()
         if isinstance(chunk, Exception):
@@ -70,7 +72,7 @@ class ReadAhead:
                 chunk = error
             with self._changed:
                 if not self._chunks:
-                    os.write(self._filled, b"x")
+                    self._filled.send(b"x")
                 self._chunks.append(chunk)
                 # Not its length: a tap that writes octet by octet fills memory with what goes round them.
                 self._bytes += sys.getsizeof(chunk)
@@ -85,7 +87,7 @@ class ReadAhead:
         with self._changed:
             self._closing = True
             self._changed.notify()
-        os.write(self._wake, b"x")
+        self._wake.send(b"x")
         self._thread.join()
-        for descriptor in (self.ready, self._filled, self._wakeup, self._wake):
-            os.close(descriptor)
+        for each in (self.ready, self._filled, self._wakeup, self._wake):
+            each.close()

@@ -84,14 +84,7 @@ class Canonical:
                 "account: expected a folder name ([a-z0-9][a-z0-9._@+-]{0,127}, no dot at the end), found "
                 + _found(account, "another text")
             )
-        message_id = record.get("message_id")
-        if not isinstance(message_id, str) or not message_id:
-            raise RecordError(f"message_id: expected a non-empty string, found {_found(message_id, 'text')}")
-        derived = {
-            "message_hash": message_hash(message_id),
-            "content_hash": content_hash(record),
-            "year_month": year_month(record.get("date")),
-        }
+        derived = derive(record)
         disagreements = sum(1 for key, value in derived.items() if record.get(key) not in (None, value))
         eml = _octets(record.get("raw"))
         if eml is not None and record.get("raw_sha256") not in (None, sha256(eml).hexdigest()):
@@ -104,13 +97,29 @@ class Canonical:
         source = record.get("source")
         return Message(
             account=account,
-            message_id=message_id,
+            message_id=record["message_id"],
             **derived,
             document=self._order.encode(kept),
             eml=eml,
             source=source if isinstance(source, dict) else None,
             disagreements=disagreements,
         )
+
+
+def derive(record: Record) -> dict[str, str]:
+    """Return what follows from the rest of *record*: its message_hash, content_hash and year_month.
+
+    Raises:
+        RecordError: one of them cannot be told; the text names the field, not its value.
+    """
+    message_id = record.get("message_id")
+    if not isinstance(message_id, str) or not message_id:
+        raise RecordError(f"message_id: expected a non-empty string, found {_found(message_id, 'text')}")
+    return {
+        "message_hash": message_hash(message_id),
+        "content_hash": content_hash(record),
+        "year_month": year_month(record.get("date")),
+    }
 
 
 def message_hash(message_id: str) -> str:

@@ -183,7 +183,7 @@ class Reader(GenericSingerReader[bytes]):
                 # Other signals than ours wake us as well; the bytes only say that one came.
                 os.read(self._stop.wakeup or 0, 4096)
                 continue
-            if ahead.ready in ready:
+            if ahead.ready.fileno() in ready:
                 return ahead.take()
             self._pulse.commit_if_due()
 

@@ -50,11 +50,10 @@ def verify(path: Path, account: str | None, since: str | None, jobs: int, *, as_
 
     Exit 0: nothing is damaged (a note is no damage); 1: damaged, one line each says where and what to do.
     """
-    with progress() as watch:
-        verification = Verification(path, Selection(account, since), jobs=jobs, watch=watch)
-        show = _show_json if as_json else _show_text
-        with closing(verification.findings()) as findings:
-            show(findings, verification.totals)
+    verification = Verification(path, Selection(account, since), jobs=jobs, progress=progress)
+    show = _show_json if as_json else _show_text
+    with closing(verification.findings()) as findings:
+        show(findings, verification.totals)
     sys.exit(1 if verification.totals.damage else 0)
 
 

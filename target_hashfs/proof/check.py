@@ -94,7 +94,10 @@ class Checker:
                 checked.files += 1
                 checked.bytes += file.size
         document = found.get("json")
-        examined = examine(stem, document.content, self._canonical) if document else Examined()
+        examined = Examined()
+        if document is not None:
+            as_archived = any(claim.file_sha256 == document.sha256 for claim in claims)
+            examined = examine(stem, document.content, self._canonical, as_archived=as_archived)
         checked.messages += document is not None
         if examined.is_legacy and not claims:
             checked.legacy.append(f"{stem}.json")
@@ -117,11 +120,14 @@ class Checker:
         if isinstance(file, Finding):
             yield file
         elif file is not None:
-            if path.endswith(".json") and examine(path, file.content, self._canonical).is_legacy:
+            if path.endswith(".json") and self._is_legacy(path, file.content):
                 checked.messages += 1
                 checked.legacy.append(path)
             else:
                 yield Finding(Code.STRAY, path, "messages, <message_hash>.json and .eml", "another file")
+
+    def _is_legacy(self, path: str, content: bytes) -> bool:
+        return examine(path, content, self._canonical, as_archived=False).is_legacy
 
     def _quarantined(
         self, checked: Checked, name: str, names: list[str], claims: list[Claim]

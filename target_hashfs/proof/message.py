@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+import msgspec
 import orjson
 
 from target_hashfs.address import split, stems
+from target_hashfs.canonical import derive
 from target_hashfs.errors import RecordError
 from target_hashfs.proof.finding import Code, Finding
 
@@ -17,6 +19,18 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+_Addressed = TypedDict(
+    "_Addressed",
+    {
+        "account": object, "message_id": object, "date": object, "from": object, "to": object, "cc": object,
+        "bcc": object, "subject": object, "body_text": object, "body_text_source": object,
+        "body_html": object, "attachments": object, "message_hash": object, "content_hash": object,
+        "year_month": object, "raw_sha256": object, "size": object,
+    },
+    total=False,
+)  # fmt: skip
+"""What name and hashes follow from; the header fields, which say nothing about them, are half of the work."""
+_ADDRESSED = msgspec.json.Decoder(_Addressed)
 _HASH_OR_MONTH = re.compile(r"[0-9a-f]{1,64}|[0-9]{4}/[0-9]{2}")
 
 
@@ -35,11 +49,15 @@ class Examined(NamedTuple):
     """Likewise, in bytes."""
 
 
-def examine(stem: str, content: bytes, canonical: Canonical) -> Examined:
+def examine(stem: str, content: bytes, canonical: Canonical, *, as_archived: bool) -> Examined:
     """Return what the *content* of `<stem>.json` is; *stem* is relative to the root.
 
-    A file is right exactly if archiving what it says would write it again, at the same place.
+    A file is right exactly if archiving what it says would write it again, at the same place. One that is
+    *as_archived*, octet for octet what a journal line names, was written so: then it is enough that its
+    hashes and its place follow from what it says.
     """
+    if as_archived and (agreeing := _agreeing(stem, content)):
+        return agreeing
     read = _read_quickly(content, canonical)
     if read is None or read[1].document != content:
         # Damage; or a number or an escape that only Python's own reader takes as it was written.
@@ -57,14 +75,32 @@ def examine(stem: str, content: bytes, canonical: Canonical) -> Examined:
         except RecordError as error:
             return Examined(Finding(Code.NO_MESSAGE, f"{stem}.json", "a message", f"none ({error})"))
     document, message = read
-    size = document.get("size")
-    raw_sha256 = document.get("raw_sha256")
+    return _examined(document, message.content_hash, _problem(stem, document, content, message))
+
+
+def _examined(document: Document, content_hash: str, finding: Finding | None = None) -> Examined:
+    size, raw_sha256 = document.get("size"), document.get("raw_sha256")
     return Examined(
-        _problem(stem, document, content, message),
-        content_hash=message.content_hash,
+        finding,
+        content_hash=content_hash,
         raw_sha256=raw_sha256 if isinstance(raw_sha256, str) else None,
         size=size if isinstance(size, int) else None,
     )
+
+
+def _agreeing(stem: str, content: bytes) -> Examined | None:
+    """Return what *content* is if its hashes and its place are what they should be; None: look closer."""
+    try:
+        document: Document = {**_ADDRESSED.decode(content)}
+        derived = derive(document)
+    except (msgspec.DecodeError, RecordError, RecursionError):
+        return None
+    if any(document.get(key) != value for key, value in derived.items()):
+        return None
+    account, month = document.get("account"), derived["year_month"]
+    if stem not in stems(str(account), month, derived["message_hash"], derived["content_hash"]):
+        return None
+    return _examined(document, derived["content_hash"])
 
 
 def _read_quickly(content: bytes, canonical: Canonical) -> tuple[Document, Message] | None:

@@ -32,6 +32,7 @@ from target_hashfs.proof.workers import workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from target_hashfs.proof.check import Checked
     from target_hashfs.proof.walk import Piece, Selection
@@ -59,14 +60,22 @@ class Verification:
     """One look at an archive."""
 
     def __init__(
-        self, path: Path, selection: Selection, *, jobs: int, watch: Callable[[Totals], None]
+        self,
+        path: Path,
+        selection: Selection,
+        *,
+        jobs: int,
+        progress: Callable[[], AbstractContextManager[Callable[[Totals], None]]],
     ) -> None:
-        """Prepare to verify the archive at *path* in *jobs* processes; *watch* is told of every step."""
+        """Prepare to verify the archive at *path* in *jobs* processes.
+
+        What *progress* gives is told of every step; it is entered when the processes have started.
+        """
         self.totals = Totals()
         self._path = path
         self._selection = selection
         self._jobs = jobs
-        self._watch = watch
+        self._progress = progress
         self._legacy: dict[str, tuple[int, str]] = {}
         """Messages of the system before this one: how many by directory, and the first."""
         self._grown = False
@@ -85,8 +94,13 @@ class Verification:
         with Opened(self._path) as opened, tempfile.TemporaryDirectory(prefix="hashfs-") as scratch:
             place = Path(scratch, "ledger")
             make = partial(Checker, self._path, place)
-            with closing(Ledger(place)) as ledger, workers(make, self._jobs) as check, make() as again:
-                for finding in self._findings(opened, ledger, check, again):
+            with (
+                workers(make, self._jobs) as check,
+                closing(Ledger(place)) as ledger,
+                make() as again,
+                self._progress() as watch,
+            ):
+                for finding in self._findings(opened, ledger, check, again, watch):
                     self.totals.damage += finding.is_damage
                     self.totals.notes += not finding.is_damage
                     yield finding
@@ -97,6 +111,7 @@ class Verification:
         ledger: Ledger,
         check: Callable[[Iterable[Piece]], Iterator[Checked]],
         again: Checker,
+        watch: Callable[[Totals], None],
     ) -> Iterator[Finding]:
         marker, findings = check_marker(opened)
         yield from findings
@@ -119,6 +134,7 @@ class Verification:
             if checked.findings:
                 yield from self._settle(opened, journals, walk, again, checked)
             yield from self._count(checked)
+            watch(self.totals)
         yield from self._take_aside()
         yield from self._about_directories(walk)
 
@@ -161,7 +177,6 @@ class Verification:
         totals.legacy += len(checked.legacy)
         totals.files += checked.files
         totals.bytes += checked.bytes
-        self._watch(totals)
         directory = checked.piece.directory
         if checked.legacy:
             count, first = self._legacy.get(directory, (0, checked.legacy[0]))

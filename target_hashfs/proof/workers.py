@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
@@ -46,6 +47,9 @@ def workers(
 ) -> Iterator[Callable[[Iterable[Item]], Iterator[Result]]]:
     """Start *jobs* processes that each make their own work by *make*; yield what hands them items.
 
+    The work is made with a process's first item. Enter while no thread runs but this one, and before a
+    database is opened: the processes are forks, and neither survives one.
+
     Results come in the order of the items, and never more than `AHEAD * jobs` items are taken before their
     results are. With one job the work is done here.
     """
@@ -53,10 +57,11 @@ def workers(
         with make() as work:
             yield partial(map, work)
         return
-    # Not fork: a progress bar is a thread, and threads do not survive one. Not spawn: each would import anew.
-    with ProcessPoolExecutor(jobs, get_context("forkserver"), partial(_start, make)) as pool:
+    # Elsewhere the system's own libraries may have threads already; there each process imports anew (0.4 s).
+    method = "fork" if sys.platform == "linux" else "forkserver"
+    with ProcessPoolExecutor(jobs, get_context(method), partial(_start, make)) as pool:
         for _ in range(jobs):
-            pool.submit(cores)  # to do anything at all starts a process, and starting takes a while
+            pool.submit(cores)  # to do anything at all starts the processes
         yield partial(_in_order, pool, AHEAD * jobs)
 
 
@@ -82,16 +87,17 @@ def collect_seldom() -> None:
 
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 _held = ExitStack()
+_make: Callable[[], AbstractContextManager[Work[Any, Any]]] | None = None
 _work: Work[Any, Any] | None = None
 
 
 def _start(make: Callable[[], AbstractContextManager[Work[Any, Any]]]) -> None:
     """Begin a process: it ends with its parent, and leaves Ctrl-C to it."""
-    global _work  # noqa: PLW0603 - one work a process
+    global _make  # noqa: PLW0603 - one work a process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     collect_seldom()
-    _work = _held.enter_context(make())
+    _make = make
 
 
 def _end_with_parent() -> None:
@@ -102,5 +108,8 @@ def _end_with_parent() -> None:
 
 
 def _do(item: object) -> Any:  # noqa: ANN401 - whatever the work returns
-    assert _work is not None  # noqa: S101 - _start came first
+    global _work  # noqa: PLW0603 - likewise
+    if _work is None:
+        assert _make is not None  # noqa: S101 - _start came first
+        _work = _held.enter_context(_make())
     return _work(item)

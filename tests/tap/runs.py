@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,23 +51,29 @@ class Run:
         return next(each.report for each in self.tap.outcomes if each.account == account)
 
 
+@contextlib.contextmanager
+def handlers_restored() -> Iterator[None]:
+    """Give back the signals that a tap takes over."""
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
+
+
 def run_tap(
     accounts: list[dict[str, Any]], state: dict | None = None, catalog: dict | None = None, **config
 ) -> Run:
     """Run the tap over *accounts* and return what came out."""
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     out = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(out):
-            tap = TapMailbox(
-                config={"accounts": accounts, **config},
-                state=json.loads(json.dumps(state)) if state else None,
-                catalog=catalog,
-            )
-            code = tap.run()
-    finally:
-        for signum, handler in handlers.items():
-            signal.signal(signum, handler)
+    with handlers_restored(), contextlib.redirect_stdout(out):
+        tap = TapMailbox(
+            config={"accounts": accounts, **config},
+            state=json.loads(json.dumps(state)) if state else None,
+            catalog=catalog,
+        )
+        code = tap.run()
     return Run(code, [json.loads(line) for line in out.getvalue().splitlines()], tap)
 
 

@@ -13,7 +13,9 @@ from singer_sdk.singerlib import RecordMessage, StateMessage
 
 from tap_mailbox.errors import OutputGone, Stopped
 from tap_mailbox.stop import Stop
+from tap_mailbox.tap import TapMailbox
 from tap_mailbox.wire import PipeWriter
+from tests.tap.runs import files_account, handlers_restored, mail
 
 
 @contextlib.contextmanager
@@ -102,3 +104,21 @@ def _read(fd: int) -> bytes:
         return os.read(fd, 1 << 20)
     except BlockingIOError:
         return b""
+
+
+class Ended(PipeWriter):
+    """Ctrl-C comes to both ends, and the target is gone first."""
+
+    def write_message(self, message):
+        """Find no reader, with the signal just taken note of."""
+        self._stop.signum = signal.SIGINT
+        raise OutputGone("Broken pipe")
+
+
+def test_target_that_ended_by_the_same_signal(tmp_path):
+    """The exit code is the signal's, not that of a target that died."""
+    (tmp_path / "1.eml").write_bytes(mail(1))
+    with handlers_restored():
+        tap = TapMailbox(config={"accounts": [files_account(tmp_path)]}, message_writer=Ended(stop := Stop()))
+        tap.stop = stop
+        assert 130 == tap.run()

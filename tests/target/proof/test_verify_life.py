@@ -10,6 +10,7 @@ import sys
 import threading
 import tracemalloc
 from contextlib import nullcontext
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from tests.target.proof.helpers import JOURNAL, ONE, TWO, hashfs, looks, stem, v
 
 
 def findings_of(path: Path, jobs: int = 1) -> list[tuple[str, str]]:
-    verification = Verification(path, Selection(), jobs=jobs, watch=lambda _totals: None)
+    verification = Verification(path, Selection(), jobs=jobs, progress=lambda: nullcontext(lambda _totals: None))
     return [(each.code.label, each.path) for each in verification.findings()]
 
 
@@ -124,7 +125,7 @@ def test_run_in_between(path: Path) -> None:
         if not grown and totals.files:
             grown.append(archive_here(path, [schema_line(), *more, state_line(9)]).code)
 
-    verification = Verification(path, Selection(), jobs=1, watch=grow)
+    verification = Verification(path, Selection(), jobs=1, progress=lambda: nullcontext(grow))
     assert [] == list(verification.findings())
     assert [0] == grown
 
