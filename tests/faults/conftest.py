@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults.islands import UNPRIVILEGED, Island, require
+from tests.disks import in_memory
+from tests.faults.islands import UNPRIVILEGED, Island, require_namespace
 from tests.faults.matrix import Case
 from tests.faults.sources import Source, a_tree, undisturbed
 from tests.faults.warm import Warm
-from tests.target.helpers import MEMORY
 
 FAULTS = int(os.environ.get("FAULTS", "20"))
 """Random kills of each signal; the nightly run asks for 200."""
@@ -30,7 +29,7 @@ def warm() -> Iterator[Warm]:
 @pytest.fixture(scope="session")
 def namespace() -> Iterator[Warm]:
     """Starts processes in a mount namespace of their own."""
-    require(UNPRIVILEGED)
+    require_namespace(UNPRIVILEGED)
     with Warm(*UNPRIVILEGED) as server:
         yield server
 
@@ -49,13 +48,10 @@ def source(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Source:
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
+def memory() -> Iterator[Path]:
     """A directory in memory where there is such a place: a kill leaves the page cache as it is."""
-    if MEMORY is None:
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
-        yield Path(directory)
+    with in_memory() as directory:
+        yield directory
 
 
 @pytest.fixture

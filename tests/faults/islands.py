@@ -7,7 +7,6 @@ and mounted again, after `disk` has vanished.
 from __future__ import annotations
 
 import functools
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from tests.faults.matrix import Case
 from tests.faults.sources import Source
 from tests.faults.warm import Warm
+from tests.servers.programs import require
 
 UNPRIVILEGED = ("unshare", "-rm", "--propagation", "private")
 PRIVILEGED = ("unshare", "-m", "--propagation", "private")
@@ -34,9 +34,7 @@ class Island:
 
     def do(self, program: str, *arguments: str) -> None:
         """Run a program in the namespace; it must succeed."""
-        path = shutil.which(program, path="/usr/bin:/bin:/usr/sbin:/sbin")
-        assert path is not None, program
-        code, said = self.warm.run(path, *arguments)
+        code, said = self.warm.run(require(program), *arguments)
         assert 0 == code, (program, arguments, said)
 
     def mount(self, *options: str) -> None:
@@ -68,18 +66,17 @@ class Island:
         )  # fmt: skip
 
 
-def require(prefix: tuple[str, ...]) -> None:
+def require_namespace(prefix: tuple[str, ...]) -> None:
     """Skip where the system forbids such a namespace: containers and some desktops do, by design."""
-    if not _allowed(prefix):
-        pytest.skip(f"{' '.join(prefix)} is forbidden here")
+    for program in (prefix[0], "mount", "umount"):
+        require(program)
+    if reason := _refusal(prefix):
+        pytest.skip(f"{' '.join(prefix)} is forbidden here: {reason}")
 
 
 @functools.cache
-def _allowed(prefix: tuple[str, ...]) -> bool:
-    try:
-        tried = subprocess.run(
-            [*prefix, "sh", "-c", "mount -t tmpfs none /mnt && umount /mnt"], capture_output=True, check=False
-        )
-    except OSError:
-        return False
-    return tried.returncode == 0
+def _refusal(prefix: tuple[str, ...]) -> str | None:
+    """Return what the system says against it."""
+    mounting = "mount -t tmpfs none /mnt && umount /mnt"
+    tried = subprocess.run([*prefix, "sh", "-c", mounting], capture_output=True, text=True, check=False)
+    return tried.stderr.strip() or f"exit {tried.returncode}" if tried.returncode else None

@@ -22,7 +22,7 @@ from typing import Any
 
 from tap_mailbox.tap import TapMailbox
 from tests.faults.warm import Started, Warm
-from tests.target.helpers import journal
+from tests.target.contents import journal
 
 Json = dict[str, Any]
 Promise = Callable[[Json], set[str]]

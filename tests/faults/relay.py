@@ -7,62 +7,48 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Self
 
+from tests.servers.listening import Listening
 from tests.servers.ports import HOST
 
 Pieces = Callable[[bytes], Iterable[bytes]]
 
 
-class Relay:
+class Relay(Listening):
     """A listening relay; *pieces* turns what came from the server into what is sent to the client, in packets."""
-
-    host = HOST
 
     def __init__(self, port: int, pieces: Pieces = lambda data: [data]) -> None:
         self.pieces = pieces
-        self.connections = 0
         self.said = b""
         """Everything that clients sent."""
         self._target = (HOST, port)
         self._open: list[socket.socket] = []
-        self._listener = socket.create_server((HOST, 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._threads: list[threading.Thread] = []
-        self._spawn(self._accept)
+        super().__init__()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for each in [self._listener, *self._open]:
+    def drop_connections(self) -> None:
+        """Close every connection there is; new ones are accepted."""
+        for each in list(self._open):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(5)
-        for each in [self._listener, *self._open]:
+
+    def stop(self) -> None:
+        """Stop listening, close everything, wait for the threads."""
+        super().stop()
+        for each in self._open:
             each.close()
 
-    def _spawn(self, work: Callable[..., None], *args: object) -> None:
-        self._threads.append(threading.Thread(target=work, args=args, daemon=True))
-        self._threads[-1].start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                self.connections += 1
-                server = socket.create_connection(self._target, timeout=10)
-                server.settimeout(None)
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._open += [client, server]
-                self._spawn(self._hand_on, client, server, self._note)
-                self._spawn(self._hand_on, server, client, self._changed)
+    def _accepted(self, client: socket.socket) -> None:
+        try:
+            server = socket.create_connection(self._target, timeout=10)
+        except OSError:
+            client.close()
+            return
+        server.settimeout(None)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._open += [client, server]
+        self._spawn(self._hand_on, client, server, self._note)
+        self._spawn(self._hand_on, server, client, self._changed)
 
     def _changed(self, data: bytes) -> Iterable[bytes]:
         return self.pieces(data)

@@ -9,7 +9,7 @@ from typing import Any
 from tests.faults.matrix import Case, Json, listing
 from tests.faults.warm import Warm
 from tests.tap.runs import files_account, mail
-from tests.target.helpers import journal
+from tests.target.contents import journal
 
 FOLDERS, MESSAGES = 15, 8
 ACCOUNT = "old-mac"

@@ -13,7 +13,9 @@ from target_hashfs.archive import Archive
 from tests.faults.matrix import Case
 from tests.faults.sources import Source
 from tests.faults.tracing import disturbed
-from tests.target.helpers import archive_here, check_covered, journal, stream_of, tree
+from tests.target.contents import check_covered, journal, tree
+from tests.target.lines import stream_of
+from tests.target.running import archive_here
 
 JOURNAL = "_journal/live-poll.jsonl"
 LINES = stream_of(6)

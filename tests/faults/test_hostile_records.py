@@ -16,19 +16,9 @@ import pytest
 from target_hashfs import canonical
 from tests.faults.matrix import Case
 from tests.faults.warm import Warm
-from tests.target.helpers import (
-    Json,
-    archive_here,
-    check_covered,
-    encoded,
-    events,
-    everything,
-    record_line,
-    schema_line,
-    state_line,
-    tree,
-    uid,
-)
+from tests.target.contents import check_covered, events, everything, tree
+from tests.target.lines import Json, encoded, record_line, schema_line, state_line, uid
+from tests.target.running import archive_here
 
 TRAVERSALS = [
     "../../outside",

@@ -13,6 +13,7 @@ import pytest
 from tests.faults.conftest import FAULTS
 from tests.faults.matrix import Case, Live
 from tests.faults.sources import Source
+from tests.waiting import wait_until
 
 VICTIMS = ("target", "both", "tap")
 
@@ -46,7 +47,6 @@ def test_random_moments(
 def wait_for_journal(live: Live, size: int) -> None:
     """Return once the journal is that long, or the target is over."""
     path = live.case.path / "_journal/live-poll.jsonl"
-    while live.target.poll() is None:
-        if path.exists() and path.stat().st_size >= size:
-            return
-        time.sleep(0.001)
+    wait_until(
+        lambda: live.target.poll() is not None or (path.exists() and path.stat().st_size >= size), seconds=120
+    )

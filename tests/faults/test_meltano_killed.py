@@ -12,8 +12,9 @@ import pytest
 from tests.faults.conftest import FAULTS
 from tests.faults.matrix import Case, listing
 from tests.faults.sources import Source
-from tests.faults.warm import Warm, wait_until
+from tests.faults.warm import Warm
 from tests.pipeline.test_meltano import BIN, RUN, Project
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import struct
-import termios
 from pathlib import Path
 
 import pytest
 
 from tests.faults.matrix import Case, Ran
 from tests.faults.sources import Source, a_tree, undisturbed
-from tests.faults.warm import Started, Warm, wait_until
+from tests.faults.warm import Started, Warm
+from tests.waiting import is_full, wait_until
 
 LIMITS = {"commit_messages": 1}
 
@@ -40,7 +39,7 @@ def test_nobody_reads_the_states(broken: Case, heavy: Source, signum: signal.Sig
     live = broken.start(states=writing)
     os.close(writing)
     wait_until((broken.path / "_state/state.json").exists)
-    wait_until(lambda: is_full(live.tap))
+    wait_until(lambda: is_stuck(live.tap))
     for each in (live.tap, live.target):
         each.send_signal(signum)
     assert {-signum, 128 + signum} >= {live.tap.wait(6), live.target.wait(6)}
@@ -68,7 +67,7 @@ def test_reader_of_the_states_gone(broken: Case, heavy: Source) -> None:
 def test_target_dies_while_the_tap_waits(broken: Case, heavy: Source) -> None:
     """A tap that waits for room in the pipe notices that nobody will make any."""
     live = broken.start(stopped=True)
-    wait_until(lambda: is_full(live.tap))
+    wait_until(lambda: is_stuck(live.tap))
     live.target.send_signal(signal.SIGKILL)
     ran = live.finish()
     assert (1, -9) == (ran.tap, ran.target)
@@ -81,7 +80,7 @@ def test_tap_dies_inside_a_line(memory: Path, warm: Warm, heavy: Source, lease: 
     """A line longer than the pipe is torn by kill -9: the target says so and archives nothing of it."""
     broken = Case(memory, warm, heavy.accounts, heavy.promised, lease=lease, **LIMITS)
     live = broken.start(stopped=True)
-    wait_until(lambda: is_full(live.tap))
+    wait_until(lambda: is_stuck(live.tap))
     live.tap.send_signal(signal.SIGKILL)
     live.target.resume()
     ran = live.finish()
@@ -91,15 +90,8 @@ def test_tap_dies_inside_a_line(memory: Path, warm: Warm, heavy: Source, lease: 
     broken.restart(heavy.expected)
 
 
-def is_full(tap: Started) -> bool:
+def is_stuck(tap: Started) -> bool:
     """Whether the tap has filled its pipe and waits for room for the rest of its line."""
     assert tap.poll() is None
     output = Path(f"/proc/{tap.pid}/fd/1")
-    if not output.is_fifo():
-        return False  # the server's still: the process has just begun
-    descriptor = os.open(output, os.O_WRONLY | os.O_NONBLOCK)
-    try:
-        waiting = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]
-        return waiting > fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) - 4 * 4096  # SCHEMA fills no whole pages
-    finally:
-        os.close(descriptor)
+    return output.is_fifo() and is_full(output)  # no pipe: the server's still, the process has just begun

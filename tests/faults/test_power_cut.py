@@ -26,19 +26,9 @@ from target_hashfs import sync
 from target_hashfs.cli import main as hashfs
 from tests.faults.conftest import FAULTS
 from tests.faults.disk_model import Emitted, Recorder
-from tests.target.helpers import (
-    Json,
-    a_target,
-    archive_here,
-    check_covered,
-    encoded,
-    everything,
-    record_line,
-    schema_line,
-    state_line,
-    tree,
-    uid,
-)
+from tests.target.contents import check_covered, everything, tree
+from tests.target.lines import Json, encoded, record_line, schema_line, state_line, uid
+from tests.target.running import a_target, archive_here
 
 MESSAGE = re.compile(r"[^_/][^/]*/\d{4}/\d\d/[0-9a-f.]+\.(json|eml)")
 LINES: list[Json] = [

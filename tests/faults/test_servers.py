@@ -17,11 +17,12 @@ import pytest
 from tests.faults.matrix import Case, listing
 from tests.faults.relay import Relay
 from tests.faults.sources import Source, undisturbed
-from tests.faults.warm import Warm, wait_until
+from tests.faults.warm import Warm
 from tests.servers.dovecot import Dovecot, User
 from tests.servers.imap_script import CLOSE, Command, ImapScript, Mailbox, Message
 from tests.servers.proxy import Proxy
 from tests.tap.runs import imap_account, mail
+from tests.waiting import wait_until
 
 UIDS = range(1, 41)
 
@@ -222,7 +223,7 @@ def test_endless_answer(
         yield data
         while text[-1000:] in data:
             yield text[-60_000:]
-            time.sleep(0.01)
+            time.sleep(0.01)  # the pace of the server: without end, but not more than memory holds
 
     with Relay(server.port, on_and_on) as relay:
         case = Case(memory / "case", warm, [imap_account(relay)], whole.promised, commit_messages=7)
@@ -243,7 +244,7 @@ def test_slow_loris(memory: Path, warm: Warm, dovecot: Dovecot, user: User, mail
         for number in range(len(data)):
             yield data[number : number + 1]
             if b"BODY[]" in data:
-                time.sleep(0.005)
+                time.sleep(0.005)  # the pace of the server
 
     with Relay(dovecot.port, trickle) as relay:
         case = Case(memory, warm, [imap_account(relay, user)], mailbox.promised, commit_messages=7)

@@ -10,8 +10,9 @@ import pytest
 from tests.faults.conftest import FAULTS
 from tests.faults.matrix import Case, listing
 from tests.faults.sources import a_tree, undisturbed
-from tests.faults.warm import Warm, wait_until
+from tests.faults.warm import Warm
 from tests.tap.runs import files_account, mail
+from tests.waiting import wait_until
 
 CROWD = 20_000 if FAULTS < 200 else 1_000_000
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.matrix import Case, listing
 from tests.faults.sources import ACCOUNT, Source
-from tests.faults.warm import wait_until
+from tests.waiting import wait_until
 
 TWO = "other.account"
 

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.faults.matrix import Case, Live
-from tests.faults.warm import Started, wait_until
+from tests.faults.warm import Started
 from tests.servers.programs import require
+from tests.waiting import wait_until
 
 CALLS = (
     "mkdirat", "mkdir", "openat", "write", "fsync", "fdatasync", "syncfs", "linkat", "unlinkat", "renameat", "ftruncate",

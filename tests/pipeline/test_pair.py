@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from tests.pipeline.pair import Pair, uncovered
 from tests.servers.programs import unavailable
 from tests.tap.runs import imap_account, mail
+from tests.waiting import wait_until
 
 PEERS = Path(__file__).parents[2] / ".venv-peers" / "bin"
 
@@ -199,13 +199,11 @@ def tmp_path_of(tmp_path):
 
 def _wait_for(pair: Pair, files: int) -> None:
     """Return once so many files are there, or the run is over anyway."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if (pair.archive / "alice").is_dir() and sum(1 for _ in pair.archive.rglob("*.json")) >= files:
-            return
-        if pair.directory.joinpath("tap.log").read_text().find("summary") > 0:
-            return
-        time.sleep(0.005)
+
+    def enough() -> bool:
+        return (pair.archive / "alice").is_dir() and sum(1 for _ in pair.archive.rglob("*.json")) >= files
+
+    wait_until(lambda: enough() or "summary" in pair.directory.joinpath("tap.log").read_text())
 
 
 @pytest.fixture

@@ -146,3 +146,41 @@ def test_search_cut_short(make_imap_script, tmp_path):
     code, folders, said = reconciled(pair)
     assert (3, {}) == (code, folders)
     assert "1 of 2 messages" in said
+
+
+def test_another_uidvalidity(make_imap_script, tmp_path):
+    """The bookmark speaks of other messages: those of today are newer, and no UID of it is called missing."""
+    server = make_imap_script({"INBOX": Mailbox({uid: Message(mail(uid)) for uid in (1, 2)})})
+    pair = Pair(tmp_path, [imap_account(server)])
+    assert 0 == pair.run().tap
+    server.folders["INBOX"] = Mailbox({uid: Message(mail(f"new {uid}")) for uid in (1, 2)}, uidvalidity=2)
+    code, folders, _ = reconciled(pair)
+    assert (0, 2, []) == (code, folders["INBOX"]["newer"], folders["INBOX"]["missing"])
+
+
+def test_known_uid(make_imap_script, tmp_path):
+    """What the archive has under its UID is not asked for again."""
+    server = make_imap_script({"INBOX": Mailbox({uid: Message(mail(uid)) for uid in (1, 2)})})
+    pair = Pair(tmp_path, [imap_account(server)])
+    assert 0 == pair.run().tap
+    before = server.count("UID FETCH")
+    code, folders, _ = reconciled(pair)
+    assert (0, 2) == (code, folders["INBOX"]["archived"])
+    assert before == server.count("UID FETCH")
+
+
+def test_deleted_while_it_is_counted(make_imap_script, tmp_path):
+    """A message that the server named and then has no more is vanished: the sum closes."""
+    server = make_imap_script({"INBOX": Mailbox({uid: Message(mail(uid)) for uid in (1, 2)})})
+    pair = Pair(tmp_path, [imap_account(server)])
+    assert 0 == pair.run().tap
+    one_file(pair, 2).unlink()
+
+    def expunge(_command, usual):
+        server.folders["INBOX"].messages.pop(2, None)
+        return usual
+
+    server.answer("UID SEARCH", expunge)
+    code, folders, _ = reconciled(pair)
+    parts = ("on_server", "archived", "vanished", "missing")
+    assert (0, [2, 1, 1, []]) == (code, [folders["INBOX"][each] for each in parts])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -37,6 +36,7 @@ from tests.servers.graph import Fault, GraphServer
 from tests.servers.imap_script import ImapScript, sasl_plain
 from tests.servers.oauth import Introspection
 from tests.tap.runs import imap_account
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +170,7 @@ def test_login_check_logout(archiver: Callable[..., Archiver], world: World) -> 
 
     for name, act in (("generic", approve), ("delegated", enter)):
         with here.heard.pipe(here.mailbox("login", name, "--no-browser")) as (child,):
-            deadline = time.monotonic() + 60
-            while not act(here.heard.said("*.out")) and child.poll() is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(lambda act=act: act(here.heard.said("*.out")) or child.poll() is not None, seconds=60)
         assert child.returncode == 0, here.heard.said("*")
     assert here.heard.run(*here.mailbox("check"))[0] == 0
     assert here.run() == (0, 0)

@@ -27,14 +27,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import imapclient
 import trustme
 from imapclient.imap_utf7 import encode as encode_mutf7
 
 from tests.servers.dovecot_settings import Settings
+from tests.servers.listening import Stoppable
 from tests.servers.ports import HOST, free_ports, wait_for_greeting
 from tests.servers.programs import require
 
@@ -55,7 +55,7 @@ class User:
         return f"{self.name}@example.org"
 
 
-class Dovecot:
+class Dovecot(Stoppable):
     """A running Dovecot 2.3; `stop()` ends it and removes its directory."""
 
     host = HOST
@@ -117,7 +117,7 @@ class Dovecot:
             except imapclient.exceptions.LoginError:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.05)
+                time.sleep(0.05)  # until the next try
 
     @contextlib.contextmanager
     def client(self, user: User) -> Iterator[imapclient.IMAPClient]:
@@ -278,14 +278,6 @@ class Dovecot:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         shutil.rmtree(self.root, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _prepare(self) -> None:
         for directory in (".", "run", "state", "etc", "etc/users", "mail"):

@@ -20,13 +20,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from types import TracebackType
-from typing import Self
 
 from imapclient.imap_utf7 import decode as decode_mutf7
 from imapclient.imap_utf7 import encode as encode_mutf7
 
-from tests.servers.ports import HOST
+from tests.servers.listening import Listening
 
 
 class Act(Enum):
@@ -76,15 +74,13 @@ class Mailbox:
     """Items that the server never sends, asked or not, such as INTERNALDATE."""
 
 
-class ImapScript:
+class ImapScript(Listening):
     """A scripted server on loopback; `commands` says what it was asked.
 
     Attributes:
         commands: Every command, passwords left out.
         greeting: The first line.
     """
-
-    host = HOST
 
     def __init__(
         self,
@@ -100,15 +96,11 @@ class ImapScript:
             capability, separator, namespace, greeting,
         )  # fmt: skip
         self.commands: list[Command] = []
-        self.connections = 0
         self._answers: list[tuple[re.Pattern[str], Answer, list[int]]] = []
         self._selected: dict[int, str] = {}
         self._open: set[socket.socket] = set()
         self._stopped = threading.Event()
-        self._listener = socket.create_server((HOST, 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
+        super().__init__()
 
     def answer(self, command: str, answer: Answer, *, times: int | None = None) -> None:
         """Answer commands that match the pattern (`UID FETCH 7 .*BODY`) so; the latest instruction wins.
@@ -126,36 +118,19 @@ class ImapScript:
     def stop(self) -> None:
         """Close everything and wait for the threads."""
         self._stopped.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        super().stop()
+
+    def drop_connections(self) -> None:
+        """Close every connection there is; new ones are accepted."""
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(5)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     # --- a connection -----------------------------------------------------------------------------------
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._open.add(connection)
-            thread = threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True)
-            self._threads.append(thread)
-            thread.start()
+    def _accepted(self, client: socket.socket) -> None:
+        self._open.add(client)
+        self._spawn(self._serve, client, self.connections)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         try:

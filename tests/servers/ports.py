@@ -33,4 +33,4 @@ def wait_for_greeting(
                 return
         if not alive() or time.monotonic() > deadline:
             raise TimeoutError(f"no IMAP server on port {port}")
-        time.sleep(0.01)
+        time.sleep(0.01)  # until the next try

@@ -11,7 +11,8 @@ from typing import NoReturn
 
 import pytest
 
-PACKAGES = {"dovecot": "dovecot-imapd", "jq": "jq", "strace": "strace"}
+PACKAGES = {"dovecot": "dovecot-imapd", "mkfs.ext4": "e2fsprogs", "umount": "mount", "unshare": "util-linux"}
+"""Debian's packages, where their names differ from the program's."""
 
 
 def in_ci() -> bool:

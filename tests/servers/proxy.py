@@ -18,9 +18,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
+from tests.servers.listening import Listening
 from tests.servers.ports import HOST
 
 ClientHook = Callable[[bytes], bytes | None]
@@ -65,7 +64,7 @@ class _Connection:
             end.close()
 
 
-class Proxy:
+class Proxy(Listening):
     """A listening proxy; `on_client_line` and `on_server_data` may be set at any time.
 
     Attributes:
@@ -77,23 +76,17 @@ class Proxy:
         commands: Every command line seen, without tag and line end; passwords never.
     """
 
-    host = HOST
-
     def __init__(self, port: int, host: str = HOST) -> None:
         self.target = (host, port)
         self.on_client_line: ClientHook | None = None
         self.on_server_data: ServerHook | None = None
         self.delay = 0.0
-        self.connections = 0
         self.commands: list[str] = []
         self.cuts = 0
         self._cut: _Cut | None = None
         self._refusals: list[tuple[re.Pattern[bytes], bytes, list[int]]] = []
         self._open: set[_Connection] = set()
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server((HOST, 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._spawn(self._accept)
+        super().__init__()
 
     # --- what to break ----------------------------------------------------------------------------------
 
@@ -130,47 +123,19 @@ class Proxy:
         for connection in list(self._open):
             connection.close()
 
-    def stop(self) -> None:
-        """Stop listening, close everything, wait for the threads."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.drop_connections()
-        for thread in self._threads:
-            thread.join(5)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     # --- the two directions -----------------------------------------------------------------------------
 
-    def _spawn(self, work: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=work, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            try:
-                server = socket.create_connection(self.target, timeout=10)
-            except OSError:
-                client.close()
-                continue
-            server.settimeout(None)
-            connection = _Connection(client, server, self.connections)
-            self._open.add(connection)
-            self._spawn(self._guarded, self._from_client, connection)
-            self._spawn(self._guarded, self._from_server, connection)
+    def _accepted(self, client: socket.socket) -> None:
+        try:
+            server = socket.create_connection(self.target, timeout=10)
+        except OSError:
+            client.close()
+            return
+        server.settimeout(None)
+        connection = _Connection(client, server, self.connections)
+        self._open.add(connection)
+        self._spawn(self._guarded, self._from_client, connection)
+        self._spawn(self._guarded, self._from_server, connection)
 
     def _guarded(self, work: Callable[[_Connection], None], connection: _Connection) -> None:
         try:
@@ -230,7 +195,7 @@ class Proxy:
     def _from_server(self, connection: _Connection) -> None:
         while data := connection.server.recv(65536):
             if self.delay:
-                time.sleep(self.delay)
+                time.sleep(self.delay)  # of a server far away
             if self.on_server_data is not None:
                 data = self.on_server_data(data)
             allowed, cut = self._until_cut(connection, data)

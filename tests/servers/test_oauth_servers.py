@@ -6,38 +6,23 @@ import imaplib
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
 import requests
 
 from tests.servers.dovecot import Dovecot, User
 from tests.servers.oauth import Entra, Introspection, OAuthServer
+from tests.servers.token_mail import TokenMail, token_mail
 
 IMAP = "https://outlook.office.com/IMAP.AccessAsUser.All"
 APP_SCOPE = "https://outlook.office365.com/.default"
 REFRESH = {"grant_type": "refresh_token", "client_secret": "fake-secret"}
 
 
-@dataclass
-class Bench:
-    """A mail server, and the two who give out tokens for it."""
-
-    entra: Entra
-    server: OAuthServer
-    introspection: Introspection
-    dovecot: Dovecot
-
-
 @pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    with (
-        Entra() as entra,
-        OAuthServer() as server,
-        Introspection(entra, server) as introspection,
-        Dovecot(oauth=introspection.url) as dovecot,
-    ):
-        yield Bench(entra, server, introspection, dovecot)
+def bench() -> Iterator[TokenMail]:
+    with token_mail() as all_of_them:
+        yield all_of_them
 
 
 def sign_in(dovecot: Dovecot, mechanism: str, user: User, token: str) -> list[bytes]:
@@ -63,11 +48,11 @@ def sign_in(dovecot: Dovecot, mechanism: str, user: User, token: str) -> list[by
         return challenges[1:]
 
 
-def entra_token(bench: Bench, name: str) -> str:
+def entra_token(bench: TokenMail, name: str) -> str:
     return bench.entra.new_access_token(bench.entra.new_app(), name, [IMAP])
 
 
-def work_token(bench: Bench, name: str) -> str:
+def work_token(bench: TokenMail, name: str) -> str:
     """Return an application's token, got over the wire as clients do."""
     app = bench.entra.new_app("contoso.example", app_permissions=True)
     bench.introspection.app_mailbox = name
@@ -78,13 +63,15 @@ def work_token(bench: Bench, name: str) -> str:
     return answer.json()["access_token"]
 
 
-def server_token(bench: Bench, name: str) -> str:
+def server_token(bench: TokenMail, name: str) -> str:
     return bench.server.new_access_token(name)
 
 
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
 @pytest.mark.parametrize("issue", [entra_token, work_token, server_token])
-def test_a_live_token_signs_in(bench: Bench, mechanism: str, issue: Callable[[Bench, str], str]) -> None:
+def test_a_live_token_signs_in(
+    bench: TokenMail, mechanism: str, issue: Callable[[TokenMail, str], str]
+) -> None:
     """Tokens of either double, delegated and of an application, without a challenge; passwords still do."""
     user = bench.dovecot.new_user()
     assert [] == sign_in(bench.dovecot, mechanism, user, issue(bench, user.name))
@@ -102,7 +89,7 @@ def test_a_live_token_signs_in(bench: Bench, mechanism: str, issue: Callable[[Be
         ("OAUTHBEARER", "unknown"),
     ],
 )
-def test_another_token_is_refused_by_a_challenge(bench: Bench, mechanism: str, why: str) -> None:
+def test_another_token_is_refused_by_a_challenge(bench: TokenMail, mechanism: str, why: str) -> None:
     """The server sends JSON first, then NO."""
     user = bench.dovecot.new_user()
     issue = bench.server.new_access_token
@@ -121,7 +108,7 @@ def test_another_token_is_refused_by_a_challenge(bench: Bench, mechanism: str, w
     assert b"AUTHENTICATIONFAILED" in refusal
 
 
-def test_an_address_may_be_the_name_of_the_user(bench: Bench) -> None:
+def test_an_address_may_be_the_name_of_the_user(bench: TokenMail) -> None:
     """As with the providers."""
     user = bench.dovecot.new_user(name="ann@outlook.example")
     assert [] == sign_in(bench.dovecot, "XOAUTH2", user, entra_token(bench, user.name))
@@ -177,7 +164,7 @@ def test_a_reset_grants_nothing_and_a_lost_answer_does(renew: tuple) -> None:
     assert [0, 200, 200] == [request.status for request in double.requests]
 
 
-def test_a_reset_is_a_reset(bench: Bench) -> None:
+def test_a_reset_is_a_reset(bench: TokenMail) -> None:
     """Not a polite end; seen here without TLS, for Python takes a reset under TLS for an end."""
     bench.introspection.reset_next(path="introspect$")
     url = bench.introspection.url
@@ -193,7 +180,7 @@ def test_the_log_keeps_no_secret(renew: tuple) -> None:
     assert "fake" not in repr([r.__dict__ | {"client_id": ""} for r in double.requests])
 
 
-def test_a_request_is_a_proper_form(bench: Bench) -> None:
+def test_a_request_is_a_proper_form(bench: TokenMail) -> None:
     """A repeated parameter is refused; two ways of authentication at once, too; and one is enough."""
     client = bench.server.new_client()
     token = bench.server.new_refresh_token(client)
@@ -208,7 +195,7 @@ def test_a_request_is_a_proper_form(bench: Bench) -> None:
     assert ["invalid_request", "invalid_request", None] == [a.json().get("error") for a in (twice, both, one)]
 
 
-def test_nobody_is_trusted_without_the_ca_file(bench: Bench) -> None:
+def test_nobody_is_trusted_without_the_ca_file(bench: TokenMail) -> None:
     """The certificate is not one of the system's authorities."""
     with requests.Session() as session:
         session.trust_env = False

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import threading
 import time
 
@@ -17,6 +14,7 @@ import pytest
 
 from tests.servers.imap_script import HANG, Mailbox, Message
 from tests.tap.runs import files_account, imap_account, mail
+from tests.waiting import unread
 
 TAP = [sys.executable, "-m", "tap_mailbox"]
 
@@ -279,7 +277,7 @@ def wait_until_asleep_in_the_pipe(process: subprocess.Popen) -> None:
     deadline = time.monotonic() + 30
     while still < 20 and time.monotonic() < deadline:
         assert process.poll() is None
-        now = struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, b"\0" * 4))[0]
+        now = unread(process.stdout.fileno())
         still = still + 1 if now and now == before else 0
         before = now
-        time.sleep(0.02)
+        time.sleep(0.02)  # how much room the next line wants cannot be seen: only that nothing comes

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.target.helpers import MEMORY
+from tests.disks import in_memory
 from tests.target.running import Running
 
 ON_DISK = ("test_run", "test_crash", "test_lease")
@@ -19,11 +18,11 @@ ON_DISK = ("test_run", "test_crash", "test_lease")
 @pytest.fixture
 def tmp_path(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A directory of the test's own, in memory where there is such a place."""
-    if MEMORY is None or request.path.stem in ON_DISK:
+    if request.path.stem in ON_DISK:
         yield tmp_path
         return
-    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
-        yield Path(directory)
+    with in_memory() as directory:
+        yield directory
 
 
 @pytest.fixture

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from target_hashfs.ahead import AHEAD_BYTES, CHUNK_BYTES, ReadAhead
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -75,12 +79,32 @@ def test_close(pipe, octets: int) -> None:
     """Closing ends the thread, whether it waits for input or for room, and leaves the descriptor open."""
     before = threading.active_count()
     writer = feed(pipe[1], bytes(octets)) if octets else None
-    with ReadAhead(pipe[0]):
-        pass
+    with ReadAhead(pipe[0]) as ahead:
+        wait_until(lambda: writer is None or ahead._bytes >= AHEAD_BYTES)
     while writer is not None and writer.is_alive():
         os.read(pipe[0], CHUNK_BYTES)
     assert before >= threading.active_count()
     os.fstat(pipe[0])
+
+
+def test_signals_are_for_others(pipe) -> None:
+    """A signal must interrupt the main thread, which may be writing to a pipe that nobody reads."""
+    with ReadAhead(pipe[0]) as ahead:
+        status = Path(f"/proc/self/task/{ahead._thread.native_id}/status")
+
+        def blocked() -> int:
+            return int(status.read_text().partition("SigBlk:")[2].split()[0], 16)
+
+        wait_until(lambda: all(blocked() >> signum - 1 & 1 for signum in (signal.SIGTERM, signal.SIGINT)))
+
+
+def test_octet_by_octet(pipe) -> None:
+    """What goes round small pieces in memory counts too: as many as the bound has octets would be a multiple of it."""
+    with ReadAhead(pipe[0]) as ahead:
+        for number in range(100):
+            os.write(pipe[1], b"x")
+            wait_until(lambda number=number: len(ahead._chunks) > number)
+        assert ahead._bytes >= 100 * sys.getsizeof(b"x")
 
 
 def test_unreadable(tmp_path) -> None:

@@ -12,22 +12,18 @@ import jsonschema
 import pytest
 
 from target_hashfs.schema import load_schema
-from tests.target.helpers import (
+from tests.target.contents import check_covered, events, everything, journal, tree
+from tests.target.lines import (
     Json,
     a_record,
-    archive_here,
-    check_covered,
-    events,
-    everything,
     hash_by_hand,
-    journal,
     record_line,
     schema_line,
     state_line,
     stream_of,
-    tree,
     uid,
 )
+from tests.target.running import archive_here
 
 NAME = "gmail/2026/06/" + __import__("hashlib").sha256(b"<1@example.org>").hexdigest()[:16]
 

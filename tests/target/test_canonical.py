@@ -15,7 +15,7 @@ from target_hashfs.canonical import Canonical, content_hash, message_hash, scrub
 from target_hashfs.encoding import Order, compact, encode
 from target_hashfs.errors import RecordError
 from target_hashfs.schema import load_schema
-from tests.target.helpers import SECRETS, a_record, hash_by_hand
+from tests.target.lines import SECRETS, a_record, hash_by_hand
 
 SCHEMA = load_schema("message")
 ORDER = Order(SCHEMA)

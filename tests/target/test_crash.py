@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,24 +12,11 @@ from typing import Any
 import pytest
 
 from target_hashfs import sync
-from tests.target.helpers import (
-    MEMORY,
-    Json,
-    a_record,
-    archive,
-    archive_here,
-    archive_slowly,
-    archive_watched,
-    check_covered,
-    everything,
-    journal,
-    record_line,
-    schema_line,
-    state_line,
-    stream_of,
-    tree,
-    uid,
-)
+from tests.disks import in_memory, require_syncfs
+from tests.servers.programs import require
+from tests.target.contents import check_covered, everything, journal, tree
+from tests.target.lines import Json, a_record, record_line, schema_line, state_line, stream_of, uid
+from tests.target.running import archive, archive_here, archive_watched
 
 CALLS = [
     *(
@@ -49,15 +34,12 @@ LINES = [
 
 
 @pytest.fixture
-def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory in memory where there is one: hundreds of runs, and none needs a disk."""
     monkeypatch.setattr(sync, "syncfs_works", lambda _descriptor: True)
     monkeypatch.setattr(sync, "syncfs", lambda _descriptor: None)
-    if MEMORY is None:
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
-        yield Path(directory)
+    with in_memory() as directory:
+        yield directory
 
 
 class Killed(BaseException):
@@ -257,7 +239,7 @@ def test_death_of_another_run_is_noticed_under_way(tmp_path: Path) -> None:
         yield record_line(21)
         yield state_line(21)
 
-    result = archive_slowly(path, lines(), commit_seconds=0, lease=False)
+    result = archive_here(path, lines(), commit_seconds=0, lease=False)
     assert (0, 21) == (result.code, uid(result.states[-1]))
     assert "recovered" in {entry["event"] for entry in journal(path)}
     check_covered(path)
@@ -267,24 +249,19 @@ def test_death_of_another_run_is_noticed_under_way(tmp_path: Path) -> None:
 # The same with real processes and real signals.
 
 
-def strace() -> str:
-    found = shutil.which("strace")
-    if (
-        found
-        and subprocess.run(
-            [found, "-qq", "-e", "trace=none", "true"], check=False, capture_output=True
-        ).returncode
-        == 0
-    ):
-        return found
-    if os.environ.get("CI"):
-        pytest.fail("strace is missing or may not trace here, and CI promised it")
-    pytest.skip("strace is missing or may not trace here")
-
-
 def injecting(call: str, what: str) -> tuple[str, ...]:
     """The prefix of a command whose nth *call* is disturbed."""
-    return (strace(), "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{what}")
+    return (
+        require("strace"),
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        f"trace={call}",
+        "-e",
+        f"inject={call}:{what}",
+    )
 
 
 KILLS = [
@@ -331,8 +308,8 @@ def test_errors_for_real(tmp_path: Path, call: str, error: str, number: int) -> 
     path = tmp_path / "archive"
     lines = stream_of(6, state_every=6)
     config: Json = {"durability": "syncfs"} if call == "syncfs" else {}
-    if call == "syncfs" and not sync.syncfs_works(os.open(tmp_path, os.O_RDONLY)):
-        pytest.skip("this file system has no syncfs that reports errors")
+    if call == "syncfs":
+        require_syncfs(tmp_path)
     prefix = injecting(call, f"error={error}:when={number}+")
     if call == "write":  # the log is written too: only from the intent on
         prefix = injecting(call, f"error={error}:when=20+")

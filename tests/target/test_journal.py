@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from target_hashfs.errors import JournalError
 from target_hashfs.journal import START, Journal, Position
 from target_hashfs.store import Store
-from tests.target.helpers import MEMORY
+from tests.disks import in_memory
 
 ENTRIES = st.lists(
     st.dictionaries(st.sampled_from(["a", "b"]), st.text() | st.integers(), max_size=2), max_size=5
@@ -27,8 +27,8 @@ ENTRIES = st.lists(
 @pytest.fixture(scope="module")
 def scratch() -> Iterator[Path]:
     """A directory for the many journals of a property test."""
-    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
-        yield Path(directory)
+    with in_memory() as directory:
+        yield directory
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -14,7 +15,9 @@ import pytest
 from target_hashfs.errors import LeaseError, StorageError
 from target_hashfs.journal import now
 from target_hashfs.lease import Leases
-from tests.target.helpers import archive, events, everything, record_line, schema_line, state_line, stream_of
+from tests.target.contents import events, everything
+from tests.target.lines import record_line, schema_line, state_line, stream_of
+from tests.target.running import archive
 
 
 def begun(running: Any, path: Path, **config: Any) -> Any:
@@ -78,6 +81,62 @@ def test_unreadable_holder(tmp_path: Path, words: bytes) -> None:
     other.take("gmail", now())
     assert "other" == json.loads((tmp_path / "_lock" / "gmail.lock").read_text())["run"]
     other.release()
+    os.close(root)
+
+
+def test_words_of_a_dead_holder(tmp_path: Path) -> None:
+    """Longer than the new ones, they leave no rest behind them."""
+    (tmp_path / "_lock").mkdir()
+    (tmp_path / "_lock" / "gmail.lock").write_bytes(b'{"holder": "' + b"x" * 500 + b'"}')
+    root = os.open(tmp_path, os.O_RDONLY)
+    lease = Leases(root, "one")
+    lease.take("gmail", now())
+    assert "one" == json.loads((tmp_path / "_lock" / "gmail.lock").read_text())["run"]
+    lease.release()
+    os.close(root)
+
+
+def test_nothing_is_left(path: Path, tmp_path: Path) -> None:
+    """An archive says what it holds, not who was there."""
+    assert 0 == archive(path, tmp_path, stream_of(1)).code
+    assert not (path / "_lock").exists()
+
+
+def test_holder_that_ends_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file was opened before its holder took it away: what has no name any more keeps nobody out."""
+    root = os.open(tmp_path, os.O_RDONLY)
+    one, other, third = Leases(root, "one"), Leases(root, "other"), Leases(root, "third")
+    one.take("gmail", now())
+    lock = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        one.release()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    other.take("gmail", now())
+    with pytest.raises(LeaseError, match="gmail"):
+        third.take("gmail", now())
+    other.release()
+    os.close(root)
+
+
+def test_directory_that_goes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last holder takes it away behind the back of the next one, who makes it once more."""
+    root = os.open(tmp_path, os.O_RDONLY)
+    make, gone = os.mkdir, []
+
+    def in_vain(name: str, *args: Any, **options: Any) -> None:
+        make(name, *args, **options)
+        if not gone:
+            gone.append(name)
+            os.rmdir(name, dir_fd=root)
+
+    monkeypatch.setattr(os, "mkdir", in_vain)
+    lease = Leases(root, "one")
+    lease.take("gmail", now())
+    assert (["_lock"], True) == (gone, (tmp_path / "_lock" / "gmail.lock").exists())
+    lease.release()
     os.close(root)
 
 

@@ -19,19 +19,18 @@ from target_hashfs.errors import InputError
 from target_hashfs.reader import Reader
 from target_hashfs.stop import Stop
 from target_hashfs.target import TargetHashFS
-from tests.target.helpers import (
+from tests.target.contents import journal, tree
+from tests.target.lines import (
     SECRETS,
     Json,
-    archive_here,
     hash_by_hand,
-    journal,
     record_line,
     schema_line,
     state_line,
     stream_of,
-    tree,
     uid,
 )
+from tests.target.running import archive_here
 
 
 class Quiet:

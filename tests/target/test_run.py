@@ -16,25 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.target.helpers import (
-    ROOT,
-    SECRETS,
-    Json,
-    archive,
-    archive_here,
-    check_covered,
-    command,
-    encoded,
-    environment,
-    events,
-    everything,
-    record_line,
-    schema_line,
-    state_line,
-    stream_of,
-    tree,
-    uid,
-)
+from tests.target.contents import check_covered, events, everything, tree
+from tests.target.lines import SECRETS, Json, encoded, record_line, schema_line, state_line, stream_of, uid
+from tests.target.running import ROOT, archive, archive_here, command, environment
 
 
 def test_run_and_summary(path: Path, tmp_path: Path) -> None:

@@ -11,19 +11,9 @@ from typing import Any
 import pytest
 
 from target_hashfs.state import checked, progress, with_archive_id
-from tests.target.helpers import (
-    Json,
-    archive_here,
-    archive_slowly,
-    archive_watched,
-    everything,
-    record_line,
-    schema_line,
-    state_line,
-    stream_of,
-    tree,
-    uid,
-)
+from tests.target.contents import everything, tree
+from tests.target.lines import Json, record_line, schema_line, state_line, stream_of, uid
+from tests.target.running import archive_here, archive_watched
 
 OURS = {"archive_id": "11111111-2222-3333-4444-555555555555"}
 NEW = [schema_line(), record_line(1), state_line(1)]
@@ -257,7 +247,7 @@ def test_disk_that_vanishes_during_the_run(tmp_path: Path) -> None:
         yield record_line(2)
         yield state_line(2)
 
-    result = archive_slowly(path, vanish(), commit_seconds=0)
+    result = archive_here(path, vanish(), commit_seconds=0)
     assert (1, [1]) == (result.code, [uid(each) for each in result.states][-1:])
     assert {} == everything(path)
     assert 2 == len(tree(tmp_path / "unmounted"))

@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             for piece in pieces:
                 self.connection.sendall(piece)
                 if answer.fault.bytes_per_second:
-                    time.sleep(len(piece) / answer.fault.bytes_per_second)
+                    time.sleep(len(piece) / answer.fault.bytes_per_second)  # of a slow line
         except OSError:
             answer.ended(None)
             raise

@@ -21,8 +21,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.servers.graph import batch
 from tests.servers.graph.clock import Clock
@@ -40,12 +38,13 @@ from tests.servers.graph.rounds import Rounds
 from tests.servers.graph.routes import Routes
 from tests.servers.graph.throttle import Key, Throttle
 from tests.servers.graph.tokens import Grant, Granted, Tokens
+from tests.servers.listening import Stoppable
 from tests.servers.ports import HOST
 
 APP_ID = "00000000-fake-0000-0000-000000000001"
 
 
-class GraphServer:
+class GraphServer(Stoppable):
     """The server and its control port: everything a test sets is an attribute, and may be set at any time.
 
     Attributes:
@@ -116,14 +115,6 @@ class GraphServer:
         self._stopping.set()
         self._listener.stop()
         self._directory.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     # --- a request --------------------------------------------------------------------------------------
 

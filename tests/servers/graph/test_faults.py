@@ -86,7 +86,7 @@ def test_the_window_slides(graph: GraphServer, box: Mailbox, client: PlainClient
             time.sleep(float(answer.headers["Retry-After"]))
             answer = client.get(FOLDERS)
         assert 200 == answer.status_code
-        time.sleep(graph.throttle.window)
+        time.sleep(graph.throttle.window)  # what was served has left the window
     assert [] == graph.throttle.violations
 
 

@@ -14,12 +14,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import requests
 import trustme
 
+from tests.servers.listening import Stoppable
 from tests.servers.oauth.faults import Faults, Hold, Refused, Reply
 from tests.servers.oauth.transport import Incoming, Server
 from tests.servers.ports import HOST
@@ -44,7 +44,7 @@ class Request:
     """The answer's `error` member."""
 
 
-class Service:
+class Service(Stoppable):
     """A running server; `stop()` ends it.
 
     Attributes:
@@ -168,14 +168,6 @@ class Service:
             shutil.rmtree(self._directory, ignore_errors=True)
         if self._server.mistakes:
             raise self._server.mistakes.pop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def respond(self, incoming: Incoming) -> Reply:
         """Return what is sent, now: the fault that is due, else the right answer; it is in the log by then."""

@@ -35,37 +35,35 @@ def person(tmp_path, server: OAuthServer, *, secret: str | None = "fake-secret",
 
 @pytest.mark.parametrize("rotate", [True, False])
 @pytest.mark.parametrize("secret", ["fake-secret", None])
-def test_refresh(tmp_path, oauth_server, secret, rotate):
+def test_refresh(tmp_path, oauth, secret, rotate):
     """Section 6, for public and confidential clients, with and without a new refresh token each time."""
-    oauth_server.rotate = rotate
-    ann = person(tmp_path, oauth_server, secret=secret)
+    oauth.rotate = rotate
+    ann = person(tmp_path, oauth, secret=secret)
     token = ann.token()
-    assert (SCOPE,) == oauth_server.check(token).scopes
+    assert (SCOPE,) == oauth.check(token).scopes
     assert token != ann.token(rejected=token)
-    assert 2 == oauth_server.refreshes
+    assert 2 == oauth.refreshes
 
 
-def test_client_credentials(tmp_path, oauth_server):
+def test_client_credentials(tmp_path, oauth):
     """Section 4.4, where there is no token file."""
-    client = oauth_server.new_client()
+    client = oauth.new_client()
     fields = {
         "client_id": client.client_id,
         "client_secret": client.secret,
-        "token_url": oauth_server.token_url,
+        "token_url": oauth.token_url,
     }
-    found = credential(
-        tmp_path, {"method": "xoauth2", **fields, "scope": SCOPE}, ca_file=str(oauth_server.ca_file)
-    )
-    assert oauth_server.check(found.token())
+    found = credential(tmp_path, {"method": "xoauth2", **fields, "scope": SCOPE}, ca_file=str(oauth.ca_file))
+    assert oauth.check(found.token())
     assert not found.delegated
 
 
-def test_secret_in_the_header(tmp_path, oauth_server):
+def test_secret_in_the_header(tmp_path, oauth):
     """A provider that takes the secret in the Authorization field alone gets it there (section 2.3.1)."""
-    ann = person(tmp_path, oauth_server)
-    oauth_server.fail_next("invalid_client")
-    assert oauth_server.check(ann.token())
-    assert ["secret", "basic"] == [each.credential for each in oauth_server.requests]
+    ann = person(tmp_path, oauth)
+    oauth.fail_next("invalid_client")
+    assert oauth.check(ann.token())
+    assert ["secret", "basic"] == [each.credential for each in oauth.requests]
 
 
 @pytest.mark.parametrize(
@@ -76,18 +74,18 @@ def test_secret_in_the_header(tmp_path, oauth_server):
         ("unauthorized_client", "registration"),
     ],
 )
-def test_refusals(tmp_path, oauth_server, error, words):
+def test_refusals(tmp_path, oauth, error, words):
     """Each says the next step."""
-    ann = person(tmp_path, oauth_server)
-    oauth_server.fail_next(error, times=2)
+    ann = person(tmp_path, oauth)
+    oauth.fail_next(error, times=2)
     with pytest.raises(CredentialError, match=words):
         ann.token()
 
 
-def test_token_of_another_kind(tmp_path, oauth_server):
+def test_token_of_another_kind(tmp_path, oauth):
     """A token that is no bearer token is not used (section 7.1)."""
-    ann = person(tmp_path, oauth_server)
-    oauth_server.fail_next(body=b'{"access_token": "fake-token", "token_type": "mac"}')
+    ann = person(tmp_path, oauth)
+    oauth.fail_next(body=b'{"access_token": "fake-token", "token_type": "mac"}')
     with pytest.raises(CredentialError, match="Bearer"):
         ann.token()
 
@@ -103,17 +101,17 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faults_that_pass(tmp_path, oauth_server, fault):
+def test_faults_that_pass(tmp_path, oauth, fault):
     """None of them says anything about the credential; the next question is answered."""
-    ann = person(tmp_path, oauth_server)
-    oauth_server.fail_next(**FAULTS[fault])
+    ann = person(tmp_path, oauth)
+    oauth.fail_next(**FAULTS[fault])
     with pytest.raises(Unavailable):
         ann.token()
     assert ann.token()
-    assert 2 == len(oauth_server.requests)
+    assert 2 == len(oauth.requests)
 
 
-def test_redirect_is_not_followed(tmp_path, oauth_server):
+def test_redirect_is_not_followed(tmp_path, oauth):
     """A secret goes to no other place than the one that was configured."""
     came: list[str] = []
 
@@ -132,84 +130,84 @@ def test_redirect_is_not_followed(tmp_path, oauth_server):
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://{HOST}:{server.server_address[1]}/token"
         with pytest.raises(Unavailable, match="307"):
-            person(tmp_path, oauth_server, token_url=url).token()
+            person(tmp_path, oauth, token_url=url).token()
         server.shutdown()
     assert ["/token"] == came
 
 
-def test_reset(tmp_path, oauth_server):
+def test_reset(tmp_path, oauth):
     """A connection that breaks, likewise."""
-    ann = person(tmp_path, oauth_server)
-    oauth_server.reset_next()
+    ann = person(tmp_path, oauth)
+    oauth.reset_next()
     with pytest.raises(Unavailable):
         ann.token()
     assert ann.token()
 
 
-def test_too_many_requests(tmp_path, oauth_server, monkeypatch):
+def test_too_many_requests(tmp_path, oauth, monkeypatch):
     """After 429 nobody is asked before the time that Retry-After gives has passed."""
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    ann = person(tmp_path, oauth_server)
-    oauth_server.fail_next(status=429, retry_after=30, body=b"{}")
+    ann = person(tmp_path, oauth)
+    oauth.fail_next(status=429, retry_after=30, body=b"{}")
     for later in (0, 29):
         monkeypatch.setattr(time, "monotonic", lambda later=later: now + later)
         with pytest.raises(Unavailable, match="30 s"):
             ann.token()
-    assert 1 == len(oauth_server.requests)
+    assert 1 == len(oauth.requests)
     monkeypatch.setattr(time, "monotonic", lambda: now + 31)
     assert ann.token()
 
 
-def test_endpoint_that_is_not_trusted(tmp_path, oauth_server):
+def test_endpoint_that_is_not_trusted(tmp_path, oauth):
     """A certificate of an unknown authority is a matter of ca_file; nothing is sent."""
     with OAuthServer() as other:
         with pytest.raises(CredentialError, match="ca_file"):
-            person(tmp_path, oauth_server, token_url=other.token_url).token()
+            person(tmp_path, oauth, token_url=other.token_url).token()
         assert [] == other.requests
 
 
-def test_endpoint_that_is_not_there(tmp_path, oauth_server):
+def test_endpoint_that_is_not_there(tmp_path, oauth):
     """Nobody listens: it may pass."""
     (port,) = free_ports(1)
     with pytest.raises(Unavailable, match=f"{HOST}:{port}"):
-        person(tmp_path, oauth_server, token_url=f"https://{HOST}:{port}/token").token()
+        person(tmp_path, oauth, token_url=f"https://{HOST}:{port}/token").token()
 
 
-def test_endpoint_without_tls(tmp_path, oauth_server):
+def test_endpoint_without_tls(tmp_path, oauth):
     """A refresh token is not sent in clear to another machine."""
     with pytest.raises(CredentialError, match="https alone"):
-        person(tmp_path, oauth_server, token_url="http://login.example.org/token").token()
+        person(tmp_path, oauth, token_url="http://login.example.org/token").token()
 
 
-def test_environment_does_not_choose_the_authorities(tmp_path, oauth_server, monkeypatch):
+def test_environment_does_not_choose_the_authorities(tmp_path, oauth, monkeypatch):
     """A CA bundle of the environment does not replace ca_file, nor does ~/.netrc become a credential."""
     bundle = tmp_path / "bundle.pem"
     bundle.write_text("")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     (tmp_path / "netrc").write_text(f"machine {HOST} login fake password fake\n")
-    assert person(tmp_path, oauth_server).token()
-    assert ["secret"] == [each.credential for each in oauth_server.requests]
+    assert person(tmp_path, oauth).token()
+    assert ["secret"] == [each.credential for each in oauth.requests]
 
 
 @pytest.mark.parametrize(
     ("written", "expected"),
     [(1780000000, int), (1780000000.5, float), ("yesterday", str), (None, str), (True, str)],
 )
-def test_time_of_renewal_keeps_its_type(tmp_path, oauth_server, written, expected):
+def test_time_of_renewal_keeps_its_type(tmp_path, oauth, written, expected):
     """The legacy system goes on reading `updated` as it wrote it."""
-    ann = person(tmp_path, oauth_server)
+    ann = person(tmp_path, oauth)
     file = legacy(tmp_path / "token.json", json.loads((tmp_path / "token.json").read_text())["refresh_token"])
     file.write_text(json.dumps({**json.loads(file.read_text()), "updated": written}))
     token = ann.token()
     assert expected is type(json.loads(file.read_text())["updated"])
     same = {
         "client_id": ann.client,
-        "token_url": oauth_server.token_url,
+        "token_url": oauth.token_url,
         "scope": SCOPE,
         "token_file": "token.json",
     }
-    again = credential(tmp_path, {"method": "xoauth2", **same}, ca_file=str(oauth_server.ca_file))
+    again = credential(tmp_path, {"method": "xoauth2", **same}, ca_file=str(oauth.ca_file))
     assert token == again.token()
     assert again.renewed == ann.renewed.replace(microsecond=again.renewed.microsecond)

@@ -14,54 +14,54 @@ IMAP_ADMIN = "https://www.googleapis.com/auth/gmail.imap_admin"
 
 
 @pytest.mark.parametrize("kind", ["web", "installed"])
-def test_person(tmp_path, oauth_server, kind):
+def test_person(tmp_path, oauth, kind):
     """Both kinds of client file, and the token file of an earlier sign-in, are read as they are."""
-    client = oauth_server.new_client()
-    refresh_token = oauth_server.new_refresh_token(client)
-    oauth_server.write_client_file(tmp_path / "client.json", client, kind)
-    file = oauth_server.write_token_file(tmp_path / "token.json", refresh_token)
+    client = oauth.new_client()
+    refresh_token = oauth.new_refresh_token(client)
+    oauth.write_client_file(tmp_path / "client.json", client, kind)
+    file = oauth.write_token_file(tmp_path / "token.json", refresh_token)
     before = json.loads(file.read_text())
-    ann = google(tmp_path, oauth_server)
+    ann = google(tmp_path, oauth)
     token = ann.token()
-    assert (GMAIL,) == oauth_server.check(token).scopes
+    assert (GMAIL,) == oauth.check(token).scopes
     assert (True, client.client_id) == (ann.delegated, ann.client)
     written = json.loads(file.read_text())
     assert (token, refresh_token) == (written["access_token"], written["refresh_token"])
     assert before.items() - {("access_token", "fake-expired")} <= written.items()
-    assert token == google(tmp_path, oauth_server).token()
-    assert 1 == oauth_server.refreshes
+    assert token == google(tmp_path, oauth).token()
+    assert 1 == oauth.refreshes
 
 
-def test_new_refresh_token_is_kept(tmp_path, oauth_server):
+def test_new_refresh_token_is_kept(tmp_path, oauth):
     """Where one comes with the answer, it replaces the old one before the access token is used."""
-    oauth_server.rotate = True
-    client = oauth_server.new_client()
-    oauth_server.write_client_file(tmp_path / "client.json", client)
-    oauth_server.write_token_file(tmp_path / "token.json", oauth_server.new_refresh_token(client))
-    ann = google(tmp_path, oauth_server)
+    oauth.rotate = True
+    client = oauth.new_client()
+    oauth.write_client_file(tmp_path / "client.json", client)
+    oauth.write_token_file(tmp_path / "token.json", oauth.new_refresh_token(client))
+    ann = google(tmp_path, oauth)
     token = ann.token()
     assert ann.token(rejected=token)
 
 
 @pytest.mark.parametrize("scope", [None, IMAP_ADMIN])
-def test_service_account(tmp_path, oauth_server, scope):
+def test_service_account(tmp_path, oauth, scope):
     """It acts for the account's email; the scope may be the one that shows every label."""
-    service = oauth_server.new_service_account(["ann@outlook.example"], [GMAIL, IMAP_ADMIN])
-    oauth_server.write_key_file(tmp_path / "key.json", service)
+    service = oauth.new_service_account(["ann@outlook.example"], [GMAIL, IMAP_ADMIN])
+    oauth.write_key_file(tmp_path / "key.json", service)
     method = {"method": "xoauth2", "service_account_file": "key.json", "scope": scope}
-    found = credential(tmp_path, method, ca_file=str(oauth_server.ca_file))
-    grant = oauth_server.check(found.token())
+    found = credential(tmp_path, method, ca_file=str(oauth.ca_file))
+    grant = oauth.check(found.token())
     assert ("ann@outlook.example", (scope or GMAIL,)) == (grant.mailbox, grant.scopes)
     assert (False, service.email, "ann@outlook.example") == (found.delegated, found.client, found.username)
 
 
-def test_service_account_may_not(tmp_path, oauth_server):
+def test_service_account_may_not(tmp_path, oauth):
     """Without delegation for the mailbox the error says where to grant it."""
-    service = oauth_server.new_service_account(["bob@outlook.example"])
-    oauth_server.write_key_file(tmp_path / "key.json", service)
+    service = oauth.new_service_account(["bob@outlook.example"])
+    oauth.write_key_file(tmp_path / "key.json", service)
     method = {"method": "xoauth2", "service_account_file": "key.json"}
     with pytest.raises(CredentialError, match="domain-wide delegation"):
-        credential(tmp_path, method, ca_file=str(oauth_server.ca_file)).token()
+        credential(tmp_path, method, ca_file=str(oauth.ca_file)).token()
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_service_account_may_not(tmp_path, oauth_server):
         ("fake-invented", {}, "unknown error"),
     ],
 )
-def test_refusals(tmp_path, oauth_server, error, more, words):
+def test_refusals(tmp_path, oauth, error, more, words):
     """Each says the next step."""
-    ready(tmp_path, oauth_server)
-    oauth_server.fail_next(error, **more)
+    ready(tmp_path, oauth)
+    oauth.fail_next(error, **more)
     with pytest.raises(CredentialError) as caught:
-        google(tmp_path, oauth_server).token()
+        google(tmp_path, oauth).token()
     assert words in str(caught.value)
     assert "fake-" not in str(caught.value)
 
@@ -98,26 +98,26 @@ def test_refusals(tmp_path, oauth_server, error, more, words):
         b'{"access_token": 7, "scope": 7, "expires_in": {}}',
     ],
 )
-def test_nonsense(tmp_path, oauth_server, answer):
+def test_nonsense(tmp_path, oauth, answer):
     """An answer without a token that a header could carry is a failure of the service."""
-    ready(tmp_path, oauth_server)
-    oauth_server.fail_next(body=answer)
-    ann = google(tmp_path, oauth_server)
+    ready(tmp_path, oauth)
+    oauth.fail_next(body=answer)
+    ann = google(tmp_path, oauth)
     with pytest.raises(Unavailable):
         ann.token()
     assert ann.token()
 
 
 @pytest.mark.parametrize(("lifetime", "known"), [(b'"3600"', True), (b"null", False), (b'"soon"', False)])
-def test_lifetime(tmp_path, oauth_server, lifetime, known):
+def test_lifetime(tmp_path, oauth, lifetime, known):
     """Seconds may come as text; a lifetime that does not come leaves it to the mail server to refuse the token."""
-    ready(tmp_path, oauth_server)
-    oauth_server.fail_next(body=b'{"access_token": "fake-token", "expires_in": ' + lifetime + b"}")
-    ann = google(tmp_path, oauth_server)
+    ready(tmp_path, oauth)
+    oauth.fail_next(body=b'{"access_token": "fake-token", "expires_in": ' + lifetime + b"}")
+    ann = google(tmp_path, oauth)
     assert ("fake-token", "fake-token") == (ann.token(), ann.token())
     assert known == (ann.expires is not None)
     # Another run cannot know how old it is.
-    assert known == ("fake-token" == google(tmp_path, oauth_server).token())
+    assert known == ("fake-token" == google(tmp_path, oauth).token())
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ def test_lifetime(tmp_path, oauth_server, lifetime, known):
         ("token.json", {"access_token": "fake-token"}, "no refresh_token"),
     ],
 )
-def test_broken_files(tmp_path, oauth_server, name, fields, words):
+def test_broken_files(tmp_path, oauth, name, fields, words):
     """File and fault are named."""
-    ready(tmp_path, oauth_server)
+    ready(tmp_path, oauth)
     write(tmp_path / name, **fields)
     with pytest.raises(CredentialError) as caught:
-        google(tmp_path, oauth_server).token()
+        google(tmp_path, oauth).token()
     assert words in str(caught.value)
     assert name in str(caught.value)
 
@@ -141,7 +141,7 @@ def test_broken_files(tmp_path, oauth_server, name, fields, words):
 @pytest.mark.parametrize(
     "key", [{}, {"client_email": "a@b"}, {"client_email": "a@b", "private_key": "fake-key"}]
 )
-def test_broken_key_file(tmp_path, oauth_server, key):
+def test_broken_key_file(tmp_path, oauth, key):
     """A key that is none is named by its file, and not shown."""
     write(tmp_path / "key.json", **key)
     with pytest.raises(CredentialError, match=r"key\.json") as caught:
@@ -149,8 +149,8 @@ def test_broken_key_file(tmp_path, oauth_server, key):
     assert "fake-key" not in str(caught.value)
 
 
-def ready(tmp_path, oauth_server) -> None:
+def ready(tmp_path, oauth) -> None:
     """Write a client file and a token file that work."""
-    client = oauth_server.new_client()
-    oauth_server.write_client_file(tmp_path / "client.json", client)
-    oauth_server.write_token_file(tmp_path / "token.json", oauth_server.new_refresh_token(client))
+    client = oauth.new_client()
+    oauth.write_client_file(tmp_path / "client.json", client)
+    oauth.write_token_file(tmp_path / "token.json", oauth.new_refresh_token(client))

@@ -33,7 +33,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("method", [MICROSOFT, APPLICATION, GOOGLE, GENERIC])
-def test_nothing_is_shown(tmp_path, entra, oauth_server, caplog, method, answer):
+def test_nothing_is_shown(tmp_path, entra, oauth, caplog, method, answer):
     """Everything is logged that the libraries have to say, and none of it is a secret."""
     caplog.set_level(logging.DEBUG)
     for name in ("msal", "msal.oauth2cli.oauth2", "google", "google.auth", "urllib3", "requests"):
@@ -41,11 +41,11 @@ def test_nothing_is_shown(tmp_path, entra, oauth_server, caplog, method, answer)
     app = entra.new_app("contoso.example", secret=SECRET, app_permissions=True)
     client = {"client_id": app.client_id, "client_secret": SECRET}
     write(tmp_path / "app.json", **client, tenant_id=app.tenant)
-    write(tmp_path / "client.json", installed={**client, "token_uri": oauth_server.token_url})
+    write(tmp_path / "client.json", installed={**client, "token_uri": oauth.token_url})
     legacy(tmp_path / "token.json", REFRESH)
-    server = entra if method["method"] == "msal" else oauth_server
+    server = entra if method["method"] == "msal" else oauth
     server.fail_next(**ANSWERS[answer], times=2)
-    more = {"token_url": oauth_server.token_url} if method is GENERIC else {}
+    more = {"token_url": oauth.token_url} if method is GENERIC else {}
     parsed = account(
         tmp_path,
         {**method, **more},

@@ -29,33 +29,6 @@ def free_port() -> int:
     return port
 
 
-@pytest.fixture(scope="session")
-def entra_for_all() -> Iterator[Entra]:
-    with Entra() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def oauth_for_all() -> Iterator[OAuthServer]:
-    with OAuthServer() as server:
-        yield server
-
-
-@pytest.fixture
-def entra(entra_for_all: Entra) -> Iterator[Entra]:
-    """Microsoft's double, without the faults of the test before."""
-    yield entra_for_all
-    entra_for_all.heal()
-
-
-@pytest.fixture
-def oauth(oauth_for_all: OAuthServer) -> Iterator[OAuthServer]:
-    """Google's double and everybody else's, likewise."""
-    yield oauth_for_all
-    oauth_for_all.heal()
-    oauth_for_all.deny = False
-
-
 @pytest.fixture
 def outlook(entra: Entra, tmp_path: Path) -> dict[str, Any]:
     """An account with delegated permission, not signed in yet."""

@@ -8,45 +8,13 @@ import time
 import pytest
 
 from tap_mailbox.errors import Stopped
-from tap_mailbox.retry_after import retry_after
 from tap_mailbox.sources.graph.pace import CONCURRENCY, Pace
 from tests.servers.graph import Fault
 from tests.tap.graph.world import entry_of
 
-DATE = "Fri, 05 Jun 2026 10:30:45 GMT"
-
 
 def never() -> None:
     """Nothing ends these waits."""
-
-
-@pytest.mark.parametrize(
-    ("value", "date", "seconds"),
-    [
-        (None, None, None),
-        ("", None, None),
-        ("  ", None, None),
-        ("7", None, 7.0),
-        (" 2.128 ", None, 2.128),
-        ("0", None, 0.0),
-        ("-5", None, 0.0),
-        ("1e3", None, 1000.0),
-        ("nan", None, None),
-        ("inf", None, None),
-        ("soon", None, None),
-        ("Fri, 05 Jun 2026 10:30:50 GMT", DATE, 5.0),
-        ("Fri, 05 Jun 2026 12:30:50 +0200", DATE, 5.0),
-        ("Friday, 05-Jun-26 10:30:50 GMT", DATE, 5.0),
-        ("Fri, 05 Jun 2026 10:30:40 GMT", DATE, 0.0),
-        ("Fri, 05 Jun 2020 10:30:40 GMT", None, 0.0),
-        ("Fri, 05 Jun 2020 10:30:40 GMT", "nonsense", 0.0),
-        ("Fri, 99 Jun 2026 10:30:50 GMT", DATE, None),
-    ],
-)
-def test_retry_after(value, date, seconds):
-    """Whole seconds, fractions and dates are understood; a date counts from the answer's own Date."""
-    headers = {name: text for name, text in (("Retry-After", value), ("Date", date)) if text is not None}
-    assert seconds == retry_after(headers)
 
 
 def test_four_at_once():

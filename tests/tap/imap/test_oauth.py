@@ -5,17 +5,16 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tap_mailbox.sources.imap import session
-from tests.servers.dovecot import Dovecot, User
+from tests.servers.dovecot import User
 from tests.servers.imap_script import CLOSE, ImapScript, Mailbox, Message
-from tests.servers.oauth import Entra, Introspection, OAuthServer
 from tests.servers.proxy import Proxy
+from tests.servers.token_mail import TokenMail, token_mail
 from tests.tap.runs import imap_account, mail, run_tap
 
 IMAP_SCOPE = "https://outlook.office.com/IMAP.AccessAsUser.All"
@@ -26,29 +25,14 @@ def _short_waits(monkeypatch):
     monkeypatch.setattr(session, "FIRST_DELAY_SECONDS", 0.001)
 
 
-@dataclass
-class World:
-    """A mail server and the two that give out tokens for it."""
-
-    entra: Entra
-    server: OAuthServer
-    introspection: Introspection
-    dovecot: Dovecot
-
-
 @pytest.fixture(scope="module")
-def _world() -> Iterator[World]:
-    with (
-        Entra() as entra,
-        OAuthServer() as server,
-        Introspection(entra, server) as introspection,
-        Dovecot(oauth=introspection.url) as dovecot,
-    ):
-        yield World(entra, server, introspection, dovecot)
+def _world() -> Iterator[TokenMail]:
+    with token_mail() as all_of_them:
+        yield all_of_them
 
 
 @pytest.fixture
-def world(_world: World) -> World:
+def world(_world: TokenMail) -> TokenMail:
     """All of them, without faults left over."""
     for each in (_world.entra, _world.server, _world.introspection):
         each.heal()
@@ -58,7 +42,7 @@ def world(_world: World) -> World:
     return _world
 
 
-def microsoft(directory: Path, world: World, user: User) -> dict[str, Any]:
+def microsoft(directory: Path, world: TokenMail, user: User) -> dict[str, Any]:
     """Return the settings of an account that signs in with Microsoft's tokens."""
     app = world.entra.new_app()
     fields = {"client_id": app.client_id, "client_secret": app.secret, "tenant_id": app.tenant}
@@ -69,7 +53,7 @@ def microsoft(directory: Path, world: World, user: User) -> dict[str, Any]:
     return {"auth": [method], "authority": world.entra.authority, "ca_file": str(world.entra.ca_file)}
 
 
-def application(directory: Path, world: World, user: User) -> dict[str, Any]:
+def application(directory: Path, world: TokenMail, user: User) -> dict[str, Any]:
     """Return the settings of an account that an application reads by its own right."""
     app = world.entra.new_app("contoso.example", app_permissions=True)
     fields = {"client_id": app.client_id, "client_secret": app.secret, "tenant_id": app.tenant}
@@ -79,7 +63,7 @@ def application(directory: Path, world: World, user: User) -> dict[str, Any]:
     return {"auth": [method], "authority": world.entra.authority, "ca_file": str(world.entra.ca_file)}
 
 
-def google(directory: Path, world: World, user: User) -> dict[str, Any]:
+def google(directory: Path, world: TokenMail, user: User) -> dict[str, Any]:
     """Return the settings of an account that signs in with Google's tokens."""
     client = world.server.new_client()
     world.server.write_client_file(directory / "client.json", client)
@@ -93,14 +77,14 @@ def google(directory: Path, world: World, user: User) -> dict[str, Any]:
     return {"auth": [method], "ca_file": str(world.server.ca_file)}
 
 
-def service_account(directory: Path, world: World, user: User) -> dict[str, Any]:
+def service_account(directory: Path, world: TokenMail, user: User) -> dict[str, Any]:
     """Return the settings of an account that a service account reads."""
     world.server.write_key_file(directory / "key.json", world.server.new_service_account([user.name]))
     method = {"method": "xoauth2", "service_account_file": "key.json", "username": user.name}
     return {"auth": [method], "ca_file": str(world.server.ca_file)}
 
 
-def generic(directory: Path, world: World, user: User) -> dict[str, Any]:
+def generic(directory: Path, world: TokenMail, user: User) -> dict[str, Any]:
     """Return the settings of an account of any other provider."""
     client = world.server.new_client(secret=None)
     refresh_token = world.server.new_refresh_token(client, user.name, ["imap"])
@@ -110,10 +94,12 @@ def generic(directory: Path, world: World, user: User) -> dict[str, Any]:
     return {"auth": [{**method, **more}], "ca_file": str(world.server.ca_file)}
 
 
-Settings = Callable[[Path, World, User], dict[str, Any]]
+Settings = Callable[[Path, TokenMail, User], dict[str, Any]]
 
 
-def run(world: World, directory: Path, settings: dict[str, Any], *, server: Any = None, **more: Any) -> Any:
+def run(
+    world: TokenMail, directory: Path, settings: dict[str, Any], *, server: Any = None, **more: Any
+) -> Any:
     """Run the tap over the account of these settings."""
     account = imap_account(server or world.dovecot, None, **settings)
     return run_tap([account], credentials_dir=str(directory), **more)

@@ -23,6 +23,7 @@ from tap_mailbox.sources.graph.pace import Pace
 from tap_mailbox.sources.graph.sign_in import open_client
 from tests.tap.auth.accounts import account, credential, legacy, write
 from tests.tap.security.listener import Dripping, Listener, says, silent
+from tests.waiting import wait_until
 
 GENERIC = {"method": "xoauth2", "client_id": "fake-id", "token_file": "token.json"}
 FRESH = {
@@ -124,7 +125,7 @@ def test_signal_at_a_silent_endpoint(tmp_path: Path, protocol: str, signum: int)
     with Listener(silent) as endpoint:
         found = imap(endpoint) if protocol == "imap" else graph(endpoint)
         with running(tmp_path, found) as child:
-            await_(lambda: endpoint.heard)
+            wait_until(lambda: endpoint.heard)
             ended(child, signum)
     assert before == (tmp_path / "token.json").read_bytes()
 
@@ -138,7 +139,7 @@ def test_signal_at_a_lock(tmp_path: Path, protocol: str) -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         found = imap(endpoint) if protocol == "imap" else graph(endpoint)
         with running(tmp_path, found) as child:
-            await_(lambda: opened_by(child.pid, lock))
+            wait_until(lambda: opened_by(child.pid, lock))
             ended(child, signal.SIGTERM)
         assert endpoint.heard == b""
 
@@ -149,13 +150,6 @@ def opened_by(pid: int, path: Path) -> bool:
         return any(each.readlink() == path for each in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False
-
-
-def await_(condition: Any, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def ended(child: subprocess.Popen[str], signum: int) -> None:

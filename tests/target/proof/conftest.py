@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.target.proof.helpers import an_archive
+from tests.target.proof.example import an_archive
 
 
 @pytest.fixture

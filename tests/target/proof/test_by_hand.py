@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.servers.programs import require
-from tests.target.helpers import ROOT
-from tests.target.proof.helpers import ONE, hashfs, looks, rewrite
+from tests.target.contents import looks
+from tests.target.proof.commands import hashfs
+from tests.target.proof.example import ONE, rewrite
+from tests.target.running import ROOT
 
 PAGE = (ROOT / "docs/verify-by-hand.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from target_hashfs.proof import hashing
 from target_hashfs.proof.hashing import compute_roots
 from target_hashfs.proof.merkle import MerkleTree, leaf_hash
-from tests.target.helpers import archive_here, record_line, schema_line, state_line, stream_of, tree
-from tests.target.proof.helpers import MESSAGES, ONE, THREE, hashfs, looks
+from tests.target.contents import looks, tree
+from tests.target.lines import record_line, schema_line, state_line, stream_of
+from tests.target.proof.commands import hashfs
+from tests.target.proof.example import MESSAGES, ONE, THREE
+from tests.target.running import archive_here
 
 LEAVES = [
     bytes.fromhex(each)

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.target.helpers import SECRETS, archive_here, record_line, schema_line, state_line, tree
-from tests.target.proof.helpers import JOURNAL, Json, hashfs, looks
+from tests.target.contents import looks, tree
+from tests.target.lines import SECRETS, Json, record_line, schema_line, state_line
+from tests.target.proof.commands import hashfs
+from tests.target.proof.example import JOURNAL
+from tests.target.running import archive_here
 
 
 def stats(path: Path) -> Json:

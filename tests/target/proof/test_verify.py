@@ -11,19 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.target.helpers import SECRETS, archive_here, everything, record_line, schema_line
-from tests.target.proof.helpers import (
-    JOURNAL,
-    ONE,
-    THREE,
-    TWO,
-    VARIANT,
-    hashfs,
-    looks,
-    rewrite,
-    stem,
-    verify,
-)
+from tests.target.contents import everything, looks
+from tests.target.lines import SECRETS, record_line, schema_line
+from tests.target.proof.commands import hashfs, verify
+from tests.target.proof.example import JOURNAL, ONE, THREE, TWO, VARIANT, rewrite, stem
+from tests.target.running import archive_here
 
 
 def replace(file: Path, old: bytes, new: bytes) -> None:

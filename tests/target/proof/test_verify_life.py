@@ -10,7 +10,6 @@ import sys
 import threading
 import tracemalloc
 from contextlib import nullcontext
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,22 +21,17 @@ from target_hashfs.proof.opened import Opened
 from target_hashfs.proof.verify import Totals, Verification
 from target_hashfs.proof.walk import Selection
 from target_hashfs.proof.workers import AHEAD, workers
-from tests.target.helpers import (
-    Json,
-    a_record,
-    archive_here,
-    archive_slowly,
-    environment,
-    record_line,
-    schema_line,
-    state_line,
-    stream_of,
-)
-from tests.target.proof.helpers import JOURNAL, ONE, TWO, hashfs, looks, stem, verify
+from tests.target.contents import looks
+from tests.target.lines import Json, a_record, record_line, schema_line, state_line, stream_of
+from tests.target.proof.commands import hashfs, verify
+from tests.target.proof.example import JOURNAL, ONE, TWO, stem
+from tests.target.running import archive_here, environment
 
 
 def findings_of(path: Path, jobs: int = 1) -> list[tuple[str, str]]:
-    verification = Verification(path, Selection(), jobs=jobs, progress=lambda: nullcontext(lambda _totals: None))
+    verification = Verification(
+        path, Selection(), jobs=jobs, progress=lambda: nullcontext(lambda _totals: None)
+    )
     return [(each.code.label, each.path) for each in verification.findings()]
 
 
@@ -177,7 +171,7 @@ def test_while_runs_write(tmp_path: Path) -> None:
             yield record_line(number)
 
     threads: list[threading.Thread] = []
-    assert 0 == archive_slowly(path, lines(), commit_messages=1).code
+    assert 0 == archive_here(path, lines(), commit_messages=1).code
     for thread in threads:
         thread.join()
     assert [[]] * 3 == seen

@@ -1,21 +1,16 @@
-"""Archives made by the real target, and ways to run `hashfs` on them."""
+"""An archive, made by the real target, that holds something of everything; and a way to spoil its files."""
 
 from __future__ import annotations
 
 import json
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner, Result
-
 from target_hashfs.canonical import Canonical, content_hash
-from target_hashfs.cli import main
 from target_hashfs.schema import load_schema
-from tests.target.helpers import archive_here, record_line, schema_line, state_line
-
-Json = dict[str, Any]
+from tests.target.lines import Json, record_line, schema_line, state_line
+from tests.target.running import archive_here
 
 
 def stem(number: int, month: str = "2026/06", account: str = "gmail") -> str:
@@ -46,33 +41,8 @@ def an_archive(path: Path, *more: Json, **config: Any) -> Path:
     return path
 
 
-def hashfs(*arguments: object) -> Result:
-    """Run the command in this process, and in no other unless it is told to."""
-    line = [str(each) for each in arguments]
-    if line[0] in {"verify", "root"} and "--jobs" not in line:
-        line += ["--jobs", "1"]
-    return CliRunner().invoke(main, line, catch_exceptions=False)
-
-
-def verify(path: Path, *arguments: object) -> tuple[int, list[tuple[str, str]]]:
-    """Exit code, and code and place of each finding."""
-    result = hashfs("verify", path, "--json", *arguments)
-    findings = json.loads(result.stdout)["findings"]
-    return result.exit_code, [(each["code"], each["path"]) for each in findings]
-
-
 def rewrite(file: Path, **changes: Any) -> None:
     """Change what a message file says, in the form the target would write it."""
     document = json.loads(file.read_bytes()) | changes
     order = Canonical(load_schema("message"))._order
     file.write_bytes(order.encode(document))
-
-
-def looks(path: Path) -> dict[str, tuple[int, ...]]:
-    """Everything below *path*, with what would betray a change."""
-    found = {}
-    for folder, folders, files in os.walk(path):
-        for name in [*folders, *files, "."]:
-            status = os.lstat(Path(folder, name))
-            found[f"{folder}/{name}"] = (status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns)
-    return found
