@@ -43,6 +43,14 @@ class Unavailable(AccountError):
     """The server could not be reached or the connection broke; a new connection may help."""
 
 
+class Throttled(Unavailable):
+    """The server names a time before which it wants no further request (RFC 9110, section 10.2.3)."""
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
 class OutputGone(BaseException):
     """Stdout cannot be written. Not an `Exception`: no account is to blame, and none may go on."""
 

@@ -14,9 +14,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tap_mailbox.auth.token_endpoint import Throttled
 from tap_mailbox.auth.tokens import Tokens, moment
-from tap_mailbox.errors import CredentialError, Unavailable
+from tap_mailbox.errors import CredentialError, Throttled, Unavailable
 
 if TYPE_CHECKING:
     from datetime import datetime

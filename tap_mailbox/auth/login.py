@@ -23,10 +23,10 @@ from urllib.parse import urlencode, urlsplit
 from tap_mailbox.auth.loopback import Loopback
 from tap_mailbox.auth.oauth_client import oauth_client, redirect_of
 from tap_mailbox.auth.refusals import refusal
-from tap_mailbox.auth.token_endpoint import Throttled, TokenEndpoint
+from tap_mailbox.auth.token_endpoint import TokenEndpoint
 from tap_mailbox.auth.token_file import TokenFile
 from tap_mailbox.auth.tokens import Tokens
-from tap_mailbox.errors import CredentialError, Unavailable
+from tap_mailbox.errors import CredentialError, Throttled, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from urllib.parse import quote_plus, urlsplit
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from tap_mailbox.errors import CredentialError, Unavailable
+from tap_mailbox.errors import CredentialError, Throttled, Unavailable
 from tap_mailbox.https import https_session, read_body
 from tap_mailbox.retry_after import retry_after
 
@@ -30,14 +30,6 @@ ANSWER_SECONDS = 60.0
 """For a body as a whole, whatever comes meanwhile; the token file is locked as long."""
 LONGEST_FENCE_SECONDS = 3600.0
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class Throttled(Unavailable):
-    """The endpoint names a time before which it wants no further request (RFC 9110, section 10.2.3)."""
-
-    def __init__(self, text: str, seconds: float) -> None:
-        super().__init__(text)
-        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def imported(code: str) -> set[str]:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("tap_mailbox.tap", HEAVY | {"imapclient", "lxml", "msal"}),
+        ("tap_mailbox.tap", HEAVY | {"imapclient", "lxml", "msal", "requests", "urllib3"}),
         ("target_hashfs.target", HEAVY | {"requests", "urllib3"}),
     ],
 )
