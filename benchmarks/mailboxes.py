@@ -72,7 +72,7 @@ def message(number: int) -> bytes:
     ]
     if size > 16_000:
         begin = chance.randrange(LARGEST // 78) * 78
-        content = (_NOISE[begin:] + _NOISE)[: size - 2 * len(text)]
+        content = (_NOISE[begin:] + _NOISE)[: (size - 2 * len(text)) // 78 * 78]
         parts.append(
             b'Content-Type: application/pdf; name="invoice.pdf"\r\nContent-Disposition: attachment; '
             b'filename="invoice.pdf"\r\nContent-Transfer-Encoding: base64\r\n\r\n' + content

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pybase64
 
 from tap_mailbox.message import JsonMessage, RawMessage
 from tap_mailbox.mime import Defect, Limits, parse_message
@@ -75,7 +75,7 @@ def build_record(
         "size": len(octets) if known else None,
         "raw_sha256": hashlib.sha256(octets).hexdigest() if known else None,
         "defects": [str(each) for each in defects],
-        "raw": base64.b64encode(octets).decode() if known and with_raw else None,
+        "raw": pybase64.b64encode_as_string(octets) if known and with_raw else None,
         "source": _source(message.seen, fetched_at),
     }
     record["content_hash"] = content_hash(record)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-import msgspec
 import orjson
+import pybase64
 
 from target_hashfs.address import is_account
 from target_hashfs.encoding import Order, compact
@@ -230,9 +230,8 @@ def _octets(raw: object) -> bytes | None:
     if not isinstance(raw, str):
         raise RecordError(f"raw: expected base64 (RFC 4648, section 4), found {_found(raw, 'text')}")
     try:
-        # As strict as base64.b64decode(validate=True), in less than half of its time.
-        return msgspec.convert(raw, bytes)
-    except msgspec.ValidationError:
+        return pybase64.b64decode(raw, validate=True)
+    except ValueError:
         raise RecordError("raw: expected base64 (RFC 4648, section 4), found a text that is none") from None
 
 

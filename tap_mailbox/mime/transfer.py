@@ -5,6 +5,8 @@ from __future__ import annotations
 import binascii
 import re
 
+import pybase64
+
 from tap_mailbox.mime.defects import Defect, Defects
 
 IDENTITY = "identity"
@@ -47,8 +49,8 @@ _SOFT_BREAK_BY_CR = re.compile(rb"=\r(?!\n)")
 TAIL_BYTES = 200  # where the end of base64 is looked at more closely; a padded last line is much shorter
 _BASE64_LINES = re.compile(rb"[A-Za-z0-9+/ \t\r\n]*+\Z")
 _PADDED_TAIL = re.compile(rb"[A-Za-z0-9+/ \t\r\n]*+={0,2}[ \t\r\n]*+\Z")
-_NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_FOREIGN = bytes(set(range(256)) - set(_ALPHABET))
 _IMPURE_LINE = re.compile(rb"^[A-Za-z0-9+/=]*+[^A-Za-z0-9+/=\r\n][^\n]*+", re.MULTILINE)
 _FULL_LINE = re.compile(rb"^[A-Za-z0-9+/=]{60,}+\r?$", re.MULTILINE)
 _PADDING = re.compile(rb"=+")
@@ -91,7 +93,7 @@ def _base64(octets: bytes, start: int, end: int, defects: Defects) -> bytes:
         clean = _PADDED_TAIL.match(octets, tail, end)
     if clean:
         try:
-            return binascii.a2b_base64(memoryview(octets)[start:end])
+            return pybase64.b64decode(memoryview(octets)[start:end])
         except binascii.Error:
             pass  # cut short: the last group of four is incomplete
     return lenient_base64(octets[start:end], defects)
@@ -105,10 +107,10 @@ def lenient_base64(encoded: bytes, defects: Defects) -> bytes:
     """
     defects.add(Defect.INVALID_BASE64)
     decoded = []
-    for run in _PADDING.split(_NO_BASE64.sub(b"", encoded[: _end_of_base64(encoded)])):
+    for run in _PADDING.split(encoded[: _end_of_base64(encoded)].translate(None, _FOREIGN)):
         # One sextet alone holds no octet.
         whole = run[:-1] if len(run) % 4 == 1 else run
-        decoded.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)))
+        decoded.append(pybase64.b64decode(whole + b"=" * (-len(whole) % 4)))
     return b"".join(decoded)
 
 

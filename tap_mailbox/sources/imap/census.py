@@ -82,7 +82,9 @@ class Census:
             # The id of a message without one is made of the whole of it.
             envelopes = commands.fetch_envelopes(self._client, without) if without else {}
             for window in windows(list(envelopes.values()), messages=WINDOW_MESSAGES):
-                bodies = commands.fetch_bodies(self._client, [each.uid for each in window])
+                wanted = [each.uid for each in window]
+                tag = commands.ask_for_bodies(self._client, wanted)
+                bodies = commands.bodies_that_come(self._client, tag, wanted)
                 for uid, octets in bodies.items():
                     yield uid, _hash(parse_message(octets).message_id)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from imapclient.response_parser import parse_fetch_response
+
 from tap_mailbox.sources.imap.folders import decode_name, quoted, raw_name
 from tap_mailbox.sources.imap.replies import Refused, translated
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 SMALLEST_LIMIT = 1_000
 """The smallest number of messages that a server is known to stop at (Yahoo)."""
+_BODIES = "UID FETCH of messages"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -113,13 +116,27 @@ def fetch_envelopes(client: IMAPClient, uids: Sequence[int]) -> dict[int, Envelo
         return {uid: _envelope(uid, data, gmail=gmail) for uid, data in answer.items()}
 
 
-def fetch_bodies(client: IMAPClient, uids: Sequence[int]) -> dict[int, bytes]:
-    """Return the octets by UID, no flag touched; what the server leaves out or gives as NIL is missing."""
-    with translated("UID FETCH of messages"):
-        answer = client.fetch(list(uids), ["BODY.PEEK[]"])
-        return {
-            uid: data[b"BODY[]"] for uid, data in answer.items() if isinstance(data.get(b"BODY[]"), bytes)
-        }
+def ask_for_bodies(client: IMAPClient, uids: Sequence[int]) -> bytes:
+    """Send a FETCH of octets that touches no flag; returns its tag for `bodies_that_come`."""
+    with translated(_BODIES):
+        tag: bytes = client._imap._command("UID", "FETCH", ",".join(map(str, uids)), "(BODY.PEEK[])")  # noqa: SLF001
+        return tag
+
+
+def bodies_that_come(client: IMAPClient, tag: bytes, uids: Sequence[int]) -> dict[int, bytes]:
+    """Return the octets of *uids* once they are here; what the server leaves out or gives as NIL is missing.
+
+    imapclient's `fetch` from its second line on: it has no way to send one command before the answer to
+    another is here.
+    """
+    with translated(_BODIES):
+        imap = client._imap  # noqa: SLF001
+        typ, data = imap._command_complete("FETCH", tag)  # noqa: SLF001
+        client._checkok("fetch", typ, data)  # noqa: SLF001
+        _, lines = imap._untagged_response(typ, data, "FETCH")  # noqa: SLF001
+        answer = parse_fetch_response(lines, normalise_times=False)
+        found = {uid: answer.get(uid, {}).get(b"BODY[]") for uid in uids}
+        return {uid: octets for uid, octets in found.items() if isinstance(octets, bytes)}
 
 
 def fetch_message_ids(client: IMAPClient, uids: Sequence[int]) -> dict[int, bytes]:

@@ -1,7 +1,7 @@
 """A thread that reads folders ahead over one connection and says, in order, what became of every UID.
 
-While the main thread parses one window, the next is fetched. The queue holds one window, so memory is
-bounded whatever the folder's size. The thread decides nothing about bookmarks.
+While the main thread parses one window, the next arrives, and the one after it is asked for. The queue holds
+one window, so memory is bounded whatever the folder's size. The thread decides nothing about bookmarks.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tap_mailbox.sources.imap.events import (
     Vanished,
     Window,
 )
+from tap_mailbox.sources.imap.pipeline import Pipeline
 from tap_mailbox.sources.imap.plan import WINDOW_MESSAGES, windows
 from tap_mailbox.sources.imap.replies import Refused
 
@@ -68,6 +69,7 @@ class FolderReader:
     _given_up: int = 0
 
     def __post_init__(self) -> None:
+        self._pipeline = Pipeline(self.session)
         self.session.wait = self._wait
         self.thread = threading.Thread(
             target=self._run, name=f"imap-{self.session.account.name}", daemon=True
@@ -151,7 +153,7 @@ class FolderReader:
         return True
 
     def _read_once(self, job: Job) -> None:
-        client = self.session.client()
+        client = self._pipeline.client()
         examined = commands.examine(client, job.folder)
         if job.uidvalidity not in (None, examined.uidvalidity):
             job.last_uid, job.pending, job.retried = 0, [], set()
@@ -164,11 +166,18 @@ class FolderReader:
         if uids is None and examined.exists and not job.last_uid and self.start_date is None:
             raise Unavailable(f"UID SEARCH in {job.folder.name}: {examined.exists} messages, and no answer")
         # A pending message beyond a lowered last_uid was dealt with already.
-        new = [uid for uid in uids or () if uid not in job.retried]
-        position = 0
-        while run := new[position : position + self._envelopes_at_once]:
-            position += len(run)
-            self._read_run(job, run)
+        ahead = self._windows([uid for uid in uids or () if uid not in job.retried])
+        window = next(ahead, None)
+        while window:
+            following = next(ahead, None)
+            # While something breaks the connection, nobody but the message asked for shall be to blame.
+            calm = self._window_messages == WINDOW_MESSAGES
+            outcomes = self._window(window, following if calm else None)
+            self._put(Window(job.folder, deque(outcomes), retried=False))
+            job.last_uid = window[-1].uid
+            self._window_messages = min(WINDOW_MESSAGES, self._window_messages * 2)
+            self.session.progress()
+            window = following
         self._put(FolderDone(job.folder, uids[-1] if uids else 0))
 
     @property
@@ -184,17 +193,16 @@ class FolderReader:
             job.retried.add(uid)
             self.session.progress()
 
-    def _read_run(self, job: Job, uids: Sequence[int]) -> None:
-        """Read some hundred messages, window by window, each window put as soon as it is here."""
-        known = self._envelopes(uids)
-        while known:
-            window = next(windows(known, messages=self._window_messages))
-            outcomes = self._window(window)
-            self._put(Window(job.folder, deque(outcomes), retried=False))
-            job.last_uid = window[-1].uid
-            known = known[len(window) :]
-            self._window_messages = min(WINDOW_MESSAGES, self._window_messages * 2)
-            self.session.progress()
+    def _windows(self, uids: Sequence[int]) -> Iterator[list[Envelope]]:
+        """Yield what travels together, asking for sizes and flags some hundred messages at a time."""
+        position = 0
+        while run := uids[position : position + self._envelopes_at_once]:
+            position += len(run)
+            known = self._envelopes(run)
+            while known:
+                window = next(windows(known, messages=self._window_messages))
+                known = known[len(window) :]
+                yield window
 
     def _envelopes(self, uids: Sequence[int]) -> list[Envelope]:
         """Return the envelopes in the order of *uids*; an unknown one where the server gives none."""
@@ -206,24 +214,26 @@ class FolderReader:
                 continue
             try:
                 with self._blaming(group):
-                    found |= commands.fetch_envelopes(self.session.client(), group)
+                    found |= commands.fetch_envelopes(self._pipeline.client(), group)
             except Refused:
                 if len(group) > 1:
                     groups += [group[len(group) // 2 :], group[: len(group) // 2]]
         return [found.get(uid) or _unknown(uid) for uid in uids]
 
-    def _window(self, window: Sequence[Envelope]) -> list[Outcome]:
-        """Return what became of each message of a window, in its order."""
-        old = {each.uid for each in window if self._too_old(each)}
-        found: dict[int, Outcome] = {uid: TooOld(uid) for uid in old}
+    def _window(
+        self, window: Sequence[Envelope], following: Sequence[Envelope] | None = None
+    ) -> list[Outcome]:
+        """Return what became of each message of a window, in its order; the *following* one is asked for."""
+        found: dict[int, Outcome] = {each.uid: TooOld(each.uid) for each in window if self._too_old(each)}
         known = {each.uid: each for each in window}
-        groups = [[uid for uid in known if uid not in old]]
+        groups = [self._wanted(window)]
+        then = self._wanted(following or ())
         while groups:
             group = groups.pop()
             if not group:
                 continue
             try:
-                bodies = self._bodies(group)
+                bodies = self._bodies(group, then)
             except Refused as error:
                 if len(group) > 1:
                     # One message spoils the answer for all; halving finds it in a few steps.
@@ -242,11 +252,14 @@ class FolderReader:
                     found[missing[0]] = self._gone_or_refused(missing[0], reason)
         return [found[uid] for uid in known]
 
-    def _bodies(self, uids: list[int]) -> dict[int, bytes]:
+    def _wanted(self, window: Sequence[Envelope]) -> list[int]:
+        return [each.uid for each in window if not self._too_old(each)]
+
+    def _bodies(self, uids: list[int], then: list[int]) -> dict[int, bytes]:
         if len(uids) == 1 and self._drops[uids[0]] >= DROPS_BEFORE_REFUSED:
             raise Refused("the connection breaks whenever it is fetched")
         with self._blaming(uids):
-            return commands.fetch_bodies(self.session.client(), uids)
+            return self._pipeline.bodies(uids, then=then)
 
     @contextmanager
     def _blaming(self, uids: Sequence[int]) -> Iterator[None]:
@@ -261,7 +274,7 @@ class FolderReader:
 
     def _gone_or_refused(self, uid: int, reason: str) -> Outcome:
         """Tell a message that was deleted from one that the server holds back."""
-        if uid in commands.still_there(self.session.client(), [uid]):
+        if uid in commands.still_there(self._pipeline.client(), [uid]):
             return RefusedMessage(uid, reason)
         return Vanished(uid)
 
