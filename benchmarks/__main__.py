@@ -27,13 +27,15 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
     print(machine())
-    for name in options.tables or TABLES:
-        module = importlib.import_module(f"benchmarks.{name}")
-        with tempfile.TemporaryDirectory(
-            prefix="benchmark-", dir=os.environ.get("TMPDIR", "/var/tmp")
-        ) as scratch:
+    with tempfile.TemporaryDirectory(
+        prefix="benchmark-", dir=os.environ.get("TMPDIR", "/var/tmp")
+    ) as scratch:
+        for name in options.tables or TABLES:
+            module = importlib.import_module(f"benchmarks.{name}")
+            place = Path(scratch, name)
+            place.mkdir()
             print(f"\n## {module.__doc__.splitlines()[0]}\n")
-            print(module.report(Path(scratch), options.rounds), flush=True)
+            print(module.report(place, options.rounds), flush=True)
 
 
 def machine() -> str:

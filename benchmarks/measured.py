@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,17 @@ def run(
     if any(codes):
         raise RuntimeError(f"exit codes {codes} of {commands}; see {log}")
     return Run(found["wall"], cpu, peak)
+
+
+def set_aside(path: Path) -> None:
+    """Make room for a new *path* by another name for the old one, and let the disk come to rest.
+
+    Nothing is deleted while we measure: for some minutes ext4 takes no inode that was freed, but looks at
+    each of them for every new file (`recently_deleted`), which made that ten times as slow.
+    """
+    if path.exists():
+        path.rename(next(each for number in count() if not (each := Path(f"{path}.{number}")).exists()))
+    os.sync()
 
 
 def alternated(contenders: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from benchmarks.measured import Run, run
+from benchmarks.measured import Run, run, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,9 +38,8 @@ class Project:
 
     def sync(self) -> Run:
         """Read everything into a new archive, from no state."""
-        shutil.rmtree(self._archive, ignore_errors=True)
-        shutil.rmtree(self._root / ".meltano", ignore_errors=True)
-        os.sync()
+        set_aside(self._archive)
+        set_aside(self._root / ".meltano")
         return self.poll()
 
     def poll(self) -> Run:

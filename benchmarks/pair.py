@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measured import Run, run
+from benchmarks.measured import Run, run, set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +48,8 @@ class Pair:
         return run([*self.tap, "--state", str(state)], self.target, stdout=self.states, log=self.log)
 
     def forget(self) -> None:
-        """Remove the archive, and let the disk come to rest."""
-        shutil.rmtree(self.archive, ignore_errors=True)
-        os.sync()
+        """Begin with a new archive."""
+        set_aside(self.archive)
 
     def archived(self) -> int:
         """Return how many messages the archive holds."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measured import Run, run
+from benchmarks.measured import Run, run, set_aside
 
 if TYPE_CHECKING:
     from tests.servers.dovecot import Dovecot, User
@@ -70,15 +69,17 @@ class Mbsync:
     def sync(self) -> Run:
         """Copy everything."""
         for name in ("mail", "inbox"):
-            shutil.rmtree(self.directory / name, ignore_errors=True)
+            set_aside(self.directory / name)
         (self.directory / "mail").mkdir()
-        os.sync()
         return run(["mbsync", "-q", "-c", str(self.directory / "mbsyncrc"), "-a"], log=self._log)
 
     def copied(self) -> int:
         """Return how many messages the last run copied."""
         return sum(
-            1 for path in self.directory.rglob("*") if path.parent.name in {"cur", "new"} and path.is_file()
+            1
+            for top in ("mail", "inbox")
+            for path in (self.directory / top).rglob("*")
+            if path.parent.name in {"cur", "new"} and path.is_file()
         )
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import random
-import shutil
 import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measured import Run, alternated, each_end, run, spread, table, wall
+from benchmarks.measured import Run, alternated, each_end, run, set_aside, spread, table, wall
 from tap_mailbox.record import content_hash
 
 if TYPE_CHECKING:
@@ -45,9 +43,8 @@ def report(scratch: Path, rounds: int) -> str:
 
     def contender(*command: str) -> Callable[[], Run]:
         def start() -> Run:
-            shutil.rmtree(written, ignore_errors=True)
+            set_aside(written)
             written.mkdir()
-            os.sync()
             return run(list(command), stdin=lines, stdout=said, cwd=written, log=scratch / "log")
 
         return start

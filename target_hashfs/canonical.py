@@ -44,6 +44,7 @@ class Message:
     """The content of the .json."""
     eml: bytes | None
     """The content of the .eml; None when the record carries no raw."""
+    eml_sha256: str | None
     source: Record | None
     """Where and when it was seen: for the journal only."""
     disagreements: int
@@ -87,7 +88,8 @@ class Canonical:
         derived = derive(record)
         disagreements = sum(1 for key, value in derived.items() if record.get(key) not in (None, value))
         eml = _octets(record.get("raw"))
-        if eml is not None and record.get("raw_sha256") not in (None, sha256(eml).hexdigest()):
+        eml_sha256 = None if eml is None else sha256(eml).hexdigest()
+        if eml_sha256 and record.get("raw_sha256") not in (None, eml_sha256):
             disagreements += 1
         kept = {
             key: value
@@ -101,6 +103,7 @@ class Canonical:
             **derived,
             document=self._order.encode(kept),
             eml=eml,
+            eml_sha256=eml_sha256,
             source=source if isinstance(source, dict) else None,
             disagreements=disagreements,
         )

@@ -60,7 +60,7 @@ class New:
             "path": self.path,
             "file_sha256": sha256(message.document).hexdigest(),
             "size": len(message.document),
-            "eml_sha256": None if message.eml is None else sha256(message.eml).hexdigest(),
+            "eml_sha256": message.eml_sha256,
             "message_hash": message.message_hash,
             "content_hash": message.content_hash,
             "source": message.source,

@@ -84,9 +84,9 @@ class Census:
             for window in windows(list(envelopes.values()), messages=WINDOW_MESSAGES):
                 wanted = [each.uid for each in window]
                 tag = commands.ask_for_bodies(self._client, wanted)
-                bodies = commands.bodies_that_come(self._client, tag, wanted)
-                for uid, octets in bodies.items():
-                    yield uid, _hash(parse_message(octets).message_id)
+                bodies = commands.bodies_that_come(self._client, tag)
+                for uid in filter(bodies.__contains__, wanted):
+                    yield uid, _hash(parse_message(bodies[uid]).message_id)
 
     def received_before(self, uids: Sequence[int], moment: datetime) -> set[int]:
         """Return those of *uids* whose INTERNALDATE is before *moment*."""

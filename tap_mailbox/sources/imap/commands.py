@@ -123,11 +123,11 @@ def ask_for_bodies(client: IMAPClient, uids: Sequence[int]) -> bytes:
         return tag
 
 
-def bodies_that_come(client: IMAPClient, tag: bytes, uids: Sequence[int]) -> dict[int, bytes]:
-    """Return the octets of *uids* once they are here; what the server leaves out or gives as NIL is missing.
+def bodies_that_come(client: IMAPClient, tag: bytes) -> dict[int, bytes]:
+    """Return the octets by UID that are here when that command is done; left out or given as NIL is missing.
 
-    imapclient's `fetch` from its second line on: it has no way to send one command before the answer to
-    another is here.
+    Some may be of another command under way, or of a message nobody asked for. This is imapclient's `fetch`
+    from its second line on; it has no way to send a command before the answer to another is here.
     """
     with translated(_BODIES):
         imap = client._imap  # noqa: SLF001
@@ -135,7 +135,7 @@ def bodies_that_come(client: IMAPClient, tag: bytes, uids: Sequence[int]) -> dic
         client._checkok("fetch", typ, data)  # noqa: SLF001
         _, lines = imap._untagged_response(typ, data, "FETCH")  # noqa: SLF001
         answer = parse_fetch_response(lines, normalise_times=False)
-        found = {uid: answer.get(uid, {}).get(b"BODY[]") for uid in uids}
+        found = {uid: items.get(b"BODY[]") for uid, items in answer.items()}
         return {uid: octets for uid, octets in found.items() if isinstance(octets, bytes)}
 
 
