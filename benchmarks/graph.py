@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
+import sys
 from typing import TYPE_CHECKING
 
-from benchmarks.measured import table
+from benchmarks.measured import run, table
 from tests.servers.graph import GraphServer
 from tests.servers.oauth import Entra
 from tests.tap.graph.world import World
@@ -30,14 +32,19 @@ def report(scratch: Path, rounds: int) -> str:
             world = World(graph, entra, place)
             world.fill(MESSAGES)
             graph.quirks.latency = LATENCY
-            world.run()
+            config = place / "tap.json"
+            config.write_text(json.dumps({"accounts": [world.account()], "credentials_dir": str(place)}))
+            run([sys.executable, "-m", "tap_mailbox", "--config", str(config)], log=place / "log")
             fetches = [each for each in graph.log if each.path.endswith("/$value")]
+            begin, end = min(each.started for each in fetches), max(map(_end, fetches))
+            # Others use up the four as well: the pages that name the messages.
+            meanwhile = [each for each in graph.log if begin <= each.started and _end(each) <= end]
             rows.append(
                 (
                     number + 1,
                     len(fetches),
-                    f"{max(_end(each) for each in fetches) - min(each.started for each in fetches):.1f}",
-                    f"{_share(fetches):.3f}",
+                    f"{end - begin:.1f}",
+                    f"{_share(meanwhile):.3f}",
                     graph.throttle.most_in_flight,
                     len(graph.throttle.violations),
                 )
