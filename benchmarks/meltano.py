@@ -28,8 +28,9 @@ class Project:
         self._root, self._archive, self._log = directory, directory / "archive", directory / "log"
         document = yaml.safe_load((_ROOT / "meltano.yml").read_text(encoding="utf-8"))
         for plugin in [*document["plugins"]["extractors"], *document["plugins"]["loaders"]]:
-            # Without pip_url Meltano installs nothing and takes the program as it is.
-            if plugin.pop("pip_url", None):
+            if "pip_url" in plugin:
+                # As of a release: of an editable one Meltano asks the catalog anew in every run.
+                plugin["pip_url"] = plugin["name"]
                 plugin["executable"] = (programs or {}).get(plugin["name"], str(_BIN / plugin["executable"]))
         prod = next(each for each in document["environments"] if each["name"] == "prod")
         prod["config"]["plugins"]["extractors"][0]["config"]["accounts"] = accounts
