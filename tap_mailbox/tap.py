@@ -209,7 +209,9 @@ class TapMailbox(Tap):
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not JSON"
+            # The SDK's own FileNotFoundError comes without strerror.
+            missing = "there is no such file"
+            reason = error.strerror or missing if isinstance(error, OSError) else "it is not JSON"
             cls.logger.error("a configuration file of %s cannot be read: %s", ", ".join(value), reason)  # noqa: TRY400
             ctx.exit(EXIT_NOTHING_STARTED)
 

@@ -25,7 +25,8 @@ NEEDED = (
 )  # fmt: skip
 """What the address and the content hash are made of; a stream without one of them is refused."""
 
-_VOLATILE = frozenset({"source", "raw"})
+VOLATILE = frozenset({"source", "raw"})
+"""What a record may have and a file never has."""
 # JSON may carry them as escapes, but no UTF-8 file can hold the first and many readers choke on the second.
 _UNFIT = re.compile("[\ud800-\udfff\x00]")
 
@@ -94,7 +95,7 @@ class Canonical:
         kept = {
             key: value
             for key, value in (record | derived).items()
-            if key not in _VOLATILE and not key.startswith("_sdc_")
+            if key not in VOLATILE and not key.startswith("_sdc_")
         }
         source = record.get("source")
         return Message(

@@ -107,16 +107,16 @@ def encode(document: _Object) -> bytes:
         RecordError: a value is not JSON (not a number, an object of Python's own).
     """
     # The sum is a copy of the right size: orjson's own buffer is up to eight times as large.
-    return _dumps(document, document.values(), _INDENTED) + b"\n"
+    return _dumps(document, _INDENTED) + b"\n"
 
 
-def compact(values: list[Any]) -> bytes:
-    """Return *values* exactly as `json.dumps(values, ensure_ascii=False, separators=(",", ":"))`.
+def compact(value: object) -> bytes:
+    """Return *value* exactly as `json.dumps(value, ensure_ascii=False, separators=(",", ":"))`.
 
     Raises:
         RecordError: a value is not JSON.
     """
-    return _dumps(values, values, _COMPACT)
+    return _dumps(value, _COMPACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,8 @@ _COMPACT = _Style(None, (",", ":"), _STRICT)
 _INDENTED = _Style(2, (",", ": "), _STRICT | orjson.OPT_INDENT_2)
 
 
-def _dumps(value: object, items: Iterable[Any], style: _Style) -> bytes:
-    if not _has_float(items):
+def _dumps(value: object, style: _Style) -> bytes:
+    if not _has_float((value,)):
         # orjson agrees with json byte for byte but for the notation of floats (a property test says so).
         # It raises for a number beyond 64 bits, and for what json refuses as well.
         with suppress(TypeError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_hashfs import sync
 from target_hashfs.address import JOURNALS, temporary
-from target_hashfs.journal import Position
+from target_hashfs.journal import Position, encoded
 from target_hashfs.store import read_all, write_all
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class IntentFile:
             "writings": [writing.as_dict() for writing in intent.writings],
             "moves": intent.moves,
         }
-        line = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+        line = encoded(content)
         descriptor, created = self._store.open_file(self.path)
         try:
             os.ftruncate(descriptor, 0)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_hashfs import sync
 from target_hashfs.address import JOURNALS
-from target_hashfs.errors import JournalError
+from target_hashfs.encoding import compact
+from target_hashfs.errors import JournalError, RecordError
 from target_hashfs.store import read_all, write_all
 
 if TYPE_CHECKING:
@@ -124,9 +125,7 @@ class Journal:
             event = entry["event"]
             head = {"seq": seq, "at": at, "run": self._run, "event": event, "prev": digest}
             rest = {key: value for key, value in entry.items() if key != "event"}
-            text = json.dumps(head | rest, ensure_ascii=False, separators=(",", ":"))
-            # Records are clean by now; a state of a foreign tap may hold lone surrogates.
-            line = text.encode("utf-8", "replace") + b"\n"
+            line = encoded(head | rest) + b"\n"
             digest = line_digest(line)
             offset += len(line)
             lines.append(line)
@@ -152,6 +151,18 @@ def find_end(descriptor: int, size: int) -> Position | None:
         if start == 0:
             return None
         window *= 8
+
+
+def encoded(value: Entry) -> bytes:
+    """Return *value* on one line, whatever it holds.
+
+    Records are clean by now; a state of a foreign tap may hold lone surrogates, or what only Python takes for
+    JSON.
+    """
+    try:
+        return compact(value)
+    except RecordError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def line_digest(line: bytes) -> str:

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from target_hashfs.address import split, stems
-from target_hashfs.canonical import derive
+from target_hashfs.canonical import VOLATILE, derive
 from target_hashfs.errors import RecordError
 from target_hashfs.proof.finding import Code, Finding
 
@@ -25,12 +25,13 @@ _Addressed = TypedDict(
         "account": object, "message_id": object, "date": object, "from": object, "to": object, "cc": object,
         "bcc": object, "subject": object, "body_text": object, "body_text_source": object,
         "body_html": object, "attachments": object, "message_hash": object, "content_hash": object,
-        "year_month": object, "raw_sha256": object, "size": object,
+        "year_month": object, "raw_sha256": object, "size": object, "raw": object, "source": object,
     },
     total=False,
 )  # fmt: skip
 """What name and hashes follow from; the header fields, which say nothing about them, are half of the work."""
 _ADDRESSED = msgspec.json.Decoder(_Addressed)
+_BEGIN, _END = b'{\n  "', b"\n}\n"
 _HASH_OR_MONTH = re.compile(r"[0-9a-f]{1,64}|[0-9]{4}/[0-9]{2}")
 
 
@@ -52,9 +53,9 @@ class Examined(NamedTuple):
 def examine(stem: str, content: bytes, canonical: Canonical, *, as_archived: bool) -> Examined:
     """Return what the *content* of `<stem>.json` is; *stem* is relative to the root.
 
-    A file is right exactly if archiving what it says would write it again, at the same place. One that is
-    *as_archived*, octet for octet what a journal line names, was written so: then it is enough that its
-    hashes and its place follow from what it says.
+    A file is right if archiving what it says would write it again, at the same place. Of one that is
+    *as_archived*, octet for octet what a journal line names, it is enough that its hashes and its place
+    follow from what it says: in which form it says so is the journal's word.
     """
     if as_archived and (agreeing := _agreeing(stem, content)):
         return agreeing
@@ -90,12 +91,15 @@ def _examined(document: Document, content_hash: str, finding: Finding | None = N
 
 def _agreeing(stem: str, content: bytes) -> Examined | None:
     """Return what *content* is if its hashes and its place are what they should be; None: look closer."""
+    if not (content.startswith(_BEGIN) and content.endswith(_END)):
+        return None
     try:
+        content.decode()  # what it skips msgspec does not look at
         document: Document = {**_ADDRESSED.decode(content)}
         derived = derive(document)
-    except (msgspec.DecodeError, RecordError, RecursionError):
+    except (UnicodeDecodeError, msgspec.DecodeError, RecordError, RecursionError):
         return None
-    if any(document.get(key) != value for key, value in derived.items()):
+    if document.keys() & VOLATILE or any(document.get(key) != value for key, value in derived.items()):
         return None
     account, month = document.get("account"), derived["year_month"]
     if stem not in stems(str(account), month, derived["message_hash"], derived["content_hash"]):

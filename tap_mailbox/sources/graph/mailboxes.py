@@ -54,7 +54,7 @@ def every_mailbox(account: Account, application: Application, *, stop: Stop) -> 
     for address in filter(None, map(_address, users)):
         name = address.lower()
         if not _NAME.fullmatch(name):
-            nameless += 1
+            nameless += not graph.only
             continue
         if not graph.only or name in graph.only:
             own = dataclasses.replace(

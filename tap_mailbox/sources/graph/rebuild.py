@@ -51,9 +51,9 @@ def rebuilt(client: GraphClient, identity: str, seen: Seen, *, settle: bool) -> 
     fields = client.json(
         client.url(path, f"$select={_SELECT}"), doing="fetching a message's fields", prefer=_UNSANITISED
     )
-    body = fields.get("body")
-    if not isinstance(body, dict):
+    if "body" not in fields:
         raise Malformed("fetching a message's fields: the service gives them without the body")
+    body = fields["body"] or {}
     headers = fields.get("internetMessageHeaders")
     contents = list(_contents(client, path, settle=settle))
     defects = [Defect.MIME_UNAVAILABLE, *([] if all(contents) else [Defect.ATTACHMENT_UNAVAILABLE])]

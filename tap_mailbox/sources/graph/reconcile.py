@@ -117,6 +117,11 @@ def _stepwise(client: GraphClient, path: str, doing: str) -> Iterator[dict[str, 
             yield None
             position += 1
             sizes = list(PAGE_SIZES[1:])
+            barren += 1
+            if barren >= MAX_BARREN_PAGES:
+                raise AccountError(
+                    f"{doing}: {barren} pages in a row cannot be had, not even of one"
+                ) from None
             continue
         found = entries(page, doing=doing)
         known = len(seen)

@@ -126,8 +126,8 @@ def ask_for_bodies(client: IMAPClient, uids: Sequence[int]) -> bytes:
 def bodies_that_come(client: IMAPClient, tag: bytes) -> dict[int, bytes]:
     """Return the octets by UID that are here when that command is done; left out or given as NIL is missing.
 
-    Some may be of another command under way, or of a message nobody asked for. This is imapclient's `fetch`
-    from its second line on; it has no way to send a command before the answer to another is here.
+    Some may be of another command under way, or of a message nobody asked for. This is the second half of
+    imapclient's `fetch`, which has no way to send a command before the answer to another is here.
     """
     with translated(_BODIES):
         imap = client._imap  # noqa: SLF001

@@ -17,15 +17,30 @@ if TYPE_CHECKING:
 
     from imapclient import IMAPClient
 
-    from tap_mailbox.sources.imap.session import Session
-
 
 class Pipeline:
-    """What was asked for over the connection of a session; at most one answer is ahead of its time."""
+    """What was asked for in the folder that `begin` names; at most one answer is ahead of its time."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self) -> None:
+        self.one_by_one = False
+        """Nothing is asked for ahead: then it is the message asked for that is to blame for a break."""
+        self._client: IMAPClient | None = None
         self._ahead: _Asked | None = None
+
+    def begin(self, client: IMAPClient) -> None:
+        """Forget what was asked for: the UIDs that follow are those of another folder, or connection.
+
+        Raises:
+            Unavailable: the connection broke.
+        """
+        if self._ahead is not None and self._ahead.client is client:
+            self._receive(self._ahead)
+        self._client, self._ahead = client, None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is under way."""
+        return self._ahead is not None and self._ahead.tag is not None
 
     def client(self) -> IMAPClient:
         """Return the connection with no answer under way, for any other command.
@@ -33,13 +48,10 @@ class Pipeline:
         Raises:
             Unavailable: the connection broke.
         """
-        client = self._session.client()
+        assert self._client is not None  # noqa: S101  # `begin` came first
         if self._ahead is not None:
-            if self._ahead.client is client:
-                self._receive(self._ahead)
-            else:
-                self._ahead = None  # it was asked of a connection that is gone
-        return client
+            self._receive(self._ahead)
+        return self._client
 
     def bodies(self, uids: Sequence[int], *, then: Sequence[int] = ()) -> dict[int, bytes]:
         """Return the octets by UID; *then* are asked for before these are here, to be called for next.
@@ -48,14 +60,19 @@ class Pipeline:
             Refused: the server gives none of them.
             Unavailable: the connection broke.
         """
-        asked, client = self._ahead, self._session.client()
-        if asked is None or asked.client is not client or asked.uids != uids:
-            asked = _Asked.of(self.client(), uids)
+        early = self._ahead is not None and self._ahead.uids == uids
+        if early and self._ahead is not None:
+            asked, self._ahead = self._ahead, None
         else:
-            self._ahead = None
-        if then and self._ahead is None:
-            self._ahead = _Asked.of(client, then)
+            asked = _Asked.of(self.client(), uids)
+        if then and self._ahead is None and not self.one_by_one:
+            self._ahead = _Asked.of(asked.client, then)
         self._receive(asked)
+        if early and asked.refusal is not None:
+            # Perhaps it was the haste that was refused: some take one command at a time.
+            self.one_by_one = True
+            asked = _Asked.of(self.client(), uids)
+            self._receive(asked)
         if asked.refusal is not None:
             raise asked.refusal
         return asked.found

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 WINDOW_MESSAGES = 200
 WINDOW_OCTETS = 4 * 1024 * 1024
-"""What one FETCH may bring: enough to outweigh a round trip, and three of them at once in memory."""
+"""What one FETCH may bring: enough to outweigh a round trip, and four of them at once in memory."""
 
 
 def windows(envelopes: Sequence[Envelope], *, messages: int = WINDOW_MESSAGES) -> Iterator[list[Envelope]]:

@@ -1,7 +1,7 @@
 """A thread that reads folders ahead over one connection and says, in order, what became of every UID.
 
-While the main thread parses one window, the next arrives, and the one after it is asked for. The queue holds
-one window, so memory is bounded whatever the folder's size. The thread decides nothing about bookmarks.
+While the main thread parses one window, another waits in the queue, the next arrives, and the one after it is
+asked for: four at most, whatever the folder's size. The thread decides nothing about bookmarks.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 ENVELOPES_AT_ONCE = 500
 """UIDs in one FETCH of sizes and flags; keeps the command line under the 8,192 octets that servers take."""
+SHRINK = 8
+"""What a window is divided by after a break: 200, 25, 3, and 1 twice, before `MAX_RECONNECTS` are used up."""
 DROPS_BEFORE_REFUSED = 2
 """So often may the connection break on one message that travels alone before that message is to blame."""
 FOLDERS_GIVEN_UP = 3
@@ -69,7 +71,7 @@ class FolderReader:
     _given_up: int = 0
 
     def __post_init__(self) -> None:
-        self._pipeline = Pipeline(self.session)
+        self._pipeline = Pipeline()
         self.session.wait = self._wait
         self.thread = threading.Thread(
             target=self._run, name=f"imap-{self.session.account.name}", daemon=True
@@ -98,7 +100,11 @@ class FolderReader:
                 self.jobs.put_back(job)
             self._put_last(ReaderFailed(error))
         finally:
-            self.session.close()
+            if self._pipeline.busy:
+                # A farewell would wait for octets that nobody wants.
+                self.session.drop()
+            else:
+                self.session.close()
             self._put_last(ReaderDone())
 
     def _put(self, event: Event) -> None:
@@ -125,7 +131,8 @@ class FolderReader:
             except Unavailable as error:
                 # What broke is asked for again in smaller parts: a line that dies after some megabytes, or
                 # a server that dies at one message, would otherwise never let us through.
-                self._window_messages = max(1, self._window_messages // 4)
+                self._window_messages = max(1, self._window_messages // SHRINK)
+                self._pipeline.one_by_one = True
                 if not self._again(error):
                     self._put(FolderFailed(job.folder, error))
                     return
@@ -153,10 +160,12 @@ class FolderReader:
         return True
 
     def _read_once(self, job: Job) -> None:
-        client = self._pipeline.client()
+        client = self.session.client()
+        self._pipeline.begin(client)
         examined = commands.examine(client, job.folder)
         if job.uidvalidity not in (None, examined.uidvalidity):
             job.last_uid, job.pending, job.retried = 0, [], set()
+            self._drops.clear()
         job.uidvalidity = examined.uidvalidity
         self._put(FolderOpened(job.folder, examined.uidvalidity, examined.uidnext))
         self._retry_pending(job)
@@ -169,15 +178,15 @@ class FolderReader:
         ahead = self._windows([uid for uid in uids or () if uid not in job.retried])
         window = next(ahead, None)
         while window:
-            following = next(ahead, None)
-            # While something breaks the connection, nobody but the message asked for shall be to blame.
-            calm = self._window_messages == WINDOW_MESSAGES
-            outcomes = self._window(window, following if calm else None)
+            # Once something broke, a window is handed over before anything is asked about the next.
+            calm = not self._pipeline.one_by_one
+            following = next(ahead, None) if calm else None
+            outcomes = self._window(window, following)
             self._put(Window(job.folder, deque(outcomes), retried=False))
             job.last_uid = window[-1].uid
             self._window_messages = min(WINDOW_MESSAGES, self._window_messages * 2)
             self.session.progress()
-            window = following
+            window = following if calm else next(ahead, None)
         self._put(FolderDone(job.folder, uids[-1] if uids else 0))
 
     @property
@@ -213,8 +222,9 @@ class FolderReader:
             if len(group) == 1 and self._drops[group[0]] >= DROPS_BEFORE_REFUSED:
                 continue
             try:
+                client = self._pipeline.client()
                 with self._blaming(group):
-                    found |= commands.fetch_envelopes(self._pipeline.client(), group)
+                    found |= commands.fetch_envelopes(client, group)
             except Refused:
                 if len(group) > 1:
                     groups += [group[len(group) // 2 :], group[: len(group) // 2]]
@@ -264,7 +274,6 @@ class FolderReader:
     @contextmanager
     def _blaming(self, uids: Sequence[int]) -> Iterator[None]:
         """Hold a break of the connection against a message that was asked for alone."""
-        self.session.client()
         try:
             yield
         except Unavailable:

@@ -68,3 +68,60 @@ def test_line_that_breaks(server):
     run = run_tap([imap_account(server, read_timeout=2)])
     assert (0, {str(uid) for uid in range(1, 9)}) == (run.code, set(run.ids))
     assert 2 == server.connections
+
+
+def test_folder_given_up(make_imap_script):
+    """What was asked for ahead in a folder that then fails is never taken for the next folder's mail."""
+    folders = ("A", "B")
+    server = make_imap_script(
+        {
+            name: Mailbox({uid: Message(mail(f"{name}-{uid}", body="x" * 99)) for uid in range(1, 5)})
+            for name in folders
+        }
+    )
+    read = {"B": {"uidvalidity": 1, "last_uid": 1, "pending": []}}
+    state = {"bookmarks": {"imap_messages": {"accounts": {"alice": {"folders": read}}}}}
+    # UID 1 travels alone, with UID 2 asked for ahead; B begins with UID 2.
+    server.answer("UID FETCH 1 .*PEEK", "{tag} NO cannot\r\n")
+    server.answer("UID SEARCH UID 1$", "{tag} NO [SERVERBUG] cannot\r\n")
+    run = run_tap([imap_account(server, read_timeout=2)], state)
+    assert (3, ["B-2", "B-3", "B-4"]) == (run.code, run.ids)
+    assert 1 <= server.count("UID FETCH 2 .*PEEK")
+    assert 4 == run.folders()["B"]["last_uid"]
+
+
+class OneAtATime:
+    """Refuses a command that comes before the one before it was answered."""
+
+    def __init__(self, server):
+        self._server, self._seen = server, 0
+
+    def __call__(self, command, usual):
+        """Refuse the second FETCH of every two that were not taken one by one."""
+        self._seen += 1
+        return usual if self._seen != 2 else "{tag} BAD command in progress\r\n"
+
+
+def test_server_that_takes_one_command_at_a_time(server):
+    """What was refused because it came early is asked for again before it counts as refused, and then no more."""
+    server.answer(BODIES, OneAtATime(server))
+    run = run_tap([imap_account(server, read_timeout=2)])
+    assert (0, [str(uid) for uid in range(1, 9)]) == (run.code, run.ids)
+    assert {"1,2": 1, "3,4": 2, "5,6": 1, "7,8": 1} == {
+        window: server.count(f"UID FETCH {window} .*PEEK") for window in ("1,2", "3,4", "5,6", "7,8")
+    }
+
+
+@pytest.mark.parametrize("poison", [1, 2, 3, 8])
+def test_envelope_that_breaks_the_line(server, poison):
+    """One message whose size and flags cannot be asked for costs nobody else the run."""
+    server.answer(
+        "UID FETCH .*SIZE", lambda command, usual: usual if str(poison) not in uids_of(command) else CLOSE
+    )
+    run = run_tap([imap_account(server, read_timeout=2)])
+    assert {str(uid) for uid in range(1, 9)} - {str(poison)} <= set(run.ids)
+
+
+def uids_of(command):
+    """Return the UIDs of a FETCH."""
+    return command.args.split(" ")[0].split(",")
