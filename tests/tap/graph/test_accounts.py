@@ -114,6 +114,7 @@ def test_address_that_cannot_name_an_account(staff):
     (failure,) = run.report("contoso").failures
     assert "1 user(s)" in failure
     assert "neil" not in failure
+    assert 0 == staff.run(None, staff.organisation(mailboxes="*"), only=[BOB]).code
 
 
 def test_one_mailbox_by_application_permission(staff):

@@ -278,3 +278,13 @@ def test_without_the_body(world):
         run = world.run(state)
         assert (3, [], 1) == (run.code, run.ids, len(entry_of(run.state)["pending"]))
         state = run.state
+
+
+def test_null_body(world):
+    """A body that is null is an empty one: the message is put together of the rest."""
+    message = world.box.deliver(WHOLE)
+    without_mime(world, message)
+    fields = json.dumps({"id": message.immutable_id, "subject": "Größe", "body": None}).encode()
+    world.graph.faults.add(path=r"\$select=id,subject", times=None, fault=Fault.body(fields))
+    run = world.run()
+    assert (0, ["Größe"]) == (run.code, [record["subject"] for record in run.records])

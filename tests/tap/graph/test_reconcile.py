@@ -217,3 +217,14 @@ def test_skip_that_is_not_taken_notice_of(world, monkeypatch):
     run = world.run()
     assert (3, 3) == (run.code, len(run.ids))
     assert any("$skip" in each for each in run.report("ann").failures)
+
+
+def test_listing_that_always_fails(world):
+    """A service that fails at every page of one fails the folder, in a while."""
+    world.fill(3)
+    world.graph.faults.add(
+        path=r"/messages\?.*top=\d+", times=None, fault=Fault.status(500, code="InternalServerError")
+    )
+    run = world.run()
+    assert (3, 3) == (run.code, len(run.ids))
+    assert any("pages in a row" in each for each in run.report("ann").failures)

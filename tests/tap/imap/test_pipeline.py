@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mailbox.sources.imap import plan
+from tap_mailbox.sources.imap import plan, session
 from tests.servers.imap_script import CLOSE, Mailbox, Message
 from tests.tap.runs import imap_account, mail, run_tap
 
@@ -13,7 +13,8 @@ BODIES = "UID FETCH .*PEEK"
 
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch):
-    """Two messages travel together."""
+    """Two messages travel together, and a connection comes back at once."""
+    monkeypatch.setattr(session, "FIRST_DELAY_SECONDS", 0.01)
     monkeypatch.setattr(plan, "WINDOW_OCTETS", 2 * len(mail(1)))
 
 

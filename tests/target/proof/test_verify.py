@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -520,3 +521,28 @@ def test_one_damage_is_one_finding(path: Path, damage: Callable[[Path], str]) ->
     """Nobody has to read on to know what happened."""
     damage(path)
     assert 1 == len(verify(path)[1])
+
+
+SPOILT = {
+    "no UTF-8": lambda content: content.replace(b'"email": "', b'"email": "\xff'),
+    "no newline": lambda content: content.rstrip(b"\n"),
+    "octets inside": lambda content: content.replace(b'{\n  "', b'{\n  "raw": "AAAA",\n  "', 1),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_journal_that_agrees(path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    """A file that no archive of ours would hold is found though a journal, rewritten to its end, names its digest."""
+    file = path / f"{ONE}.json"
+    old = sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(spoil(file.read_bytes()))
+    lines, prev = [], "0" * 64
+    for line in (path / JOURNAL).read_bytes().splitlines():
+        entry = json.loads(line) | {"prev": prev}
+        if entry.get("file_sha256") == old:
+            entry |= {"file_sha256": sha256(file.read_bytes()).hexdigest(), "size": file.stat().st_size}
+        lines.append(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
+        prev = sha256(lines[-1]).hexdigest()
+    (path / JOURNAL).write_bytes(b"\n".join(lines) + b"\n")
+    code, findings = verify(path)
+    assert (1, {f"{ONE}.json"}) == (code, {place for _, place in findings})
