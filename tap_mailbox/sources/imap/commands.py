@@ -38,16 +38,16 @@ class Examined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What is known of a message before its octets are fetched."""
+    """What is known of a message before its octets are fetched: if the server gives no more, its UID."""
 
     uid: int
-    size: int
+    size: int = 0
     """RFC822.SIZE, octets; 0 when the server would not say."""
-    internal_date: datetime | None
-    flags: tuple[str, ...]
-    labels: tuple[str, ...] | None
-    gmail_msgid: str | None
-    gmail_thrid: str | None
+    internal_date: datetime | None = None
+    flags: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = None
+    gmail_msgid: str | None = None
+    gmail_thrid: str | None = None
 
 
 def examine(client: IMAPClient, folder: Folder) -> Examined:

@@ -214,7 +214,7 @@ class FolderReader:
                 yield window
 
     def _envelopes(self, uids: Sequence[int]) -> list[Envelope]:
-        """Return the envelopes in the order of *uids*; an unknown one where the server gives none."""
+        """Return the envelopes in the order of *uids*; an empty one where the server gives none."""
         found: dict[int, Envelope] = {}
         groups = [list(uids)]
         while groups:
@@ -228,7 +228,7 @@ class FolderReader:
             except Refused:
                 if len(group) > 1:
                     groups += [group[len(group) // 2 :], group[: len(group) // 2]]
-        return [found.get(uid) or _unknown(uid) for uid in uids]
+        return [found.get(uid) or Envelope(uid=uid) for uid in uids]
 
     def _window(
         self, window: Sequence[Envelope], following: Sequence[Envelope] | None = None
@@ -294,10 +294,3 @@ class FolderReader:
             and envelope.internal_date is not None
             and envelope.internal_date < self.start_date
         )
-
-
-def _unknown(uid: int) -> Envelope:
-    """Return the envelope of a message whose server gave none; its octets are asked for all the same."""
-    return Envelope(
-        uid=uid, size=0, internal_date=None, flags=(), labels=None, gmail_msgid=None, gmail_thrid=None
-    )
