@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from target_hashfs import canonical
+from target_hashfs import canonical, plan
 from tests.faults.matrix import Case
 from tests.faults.warm import Warm
 from tests.target.contents import check_covered, events, everything, tree
@@ -185,18 +185,15 @@ def harmless(place: str) -> bool:
 
 def test_forged_collisions(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids that share their 64 bits, and contents that share theirs: all are kept, nothing is overwritten."""
-    real = canonical.sha256
+    real = canonical.content_hash
 
-    class Weak:
-        """SHA-256 of a world in which the first 16 digits can be chosen."""
+    def weak(record: dict[str, Any]) -> str:
+        return "0" * 16 + real(record)[16:]
 
-        def __init__(self, data: bytes = b"") -> None:
-            self._digest = real(data).hexdigest()
-
-        def hexdigest(self) -> str:
-            return "0" * 16 + self._digest[16:]
-
-    monkeypatch.setattr(canonical, "sha256", Weak)
+    # A world in which the first 16 digits can be chosen.
+    monkeypatch.setattr(canonical, "message_hash", lambda _message_id: "0" * 16)
+    for module in (canonical, plan):
+        monkeypatch.setattr(module, "content_hash", weak)
     path = memory / "archive"
     lines = [record_line(number, subject=f"{number % 7}") for number in range(1, 20)]
     assert 0 == archive_here(path, [schema_line(), *lines, state_line(1)], commit_messages=3).code
