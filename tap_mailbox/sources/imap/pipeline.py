@@ -60,11 +60,11 @@ class Pipeline:
             Refused: the server gives none of them.
             Unavailable: the connection broke.
         """
-        early = self._ahead is not None and self._ahead.uids == uids
-        if early and self._ahead is not None:
-            asked, self._ahead = self._ahead, None
+        asked, early = self._ahead, True
+        if asked is None or asked.uids != uids:
+            asked, early = _Asked.of(self.client(), uids), False
         else:
-            asked = _Asked.of(self.client(), uids)
+            self._ahead = None
         if then and self._ahead is None and not self.one_by_one:
             self._ahead = _Asked.of(asked.client, then)
         self._receive(asked)
