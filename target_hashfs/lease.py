@@ -95,7 +95,7 @@ class Leases:
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             return os.open(f"{account}.lock", flags, 0o600, dir_fd=directory), directory
-        except BaseException:
+        except BaseException:  # whatever ends the attempt, the directory does not stay open behind it
             os.close(directory)
             raise
 

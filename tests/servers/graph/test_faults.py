@@ -83,7 +83,7 @@ def test_the_window_slides(graph: GraphServer, box: Mailbox, client: PlainClient
         time.sleep(0.05)  # so that what is refused next leaves the window clearly after what was served
         answer = client.get(FOLDERS)
         if answer.status_code == 429:
-            time.sleep(float(answer.headers["Retry-After"]))
+            time.sleep(float(answer.headers["Retry-After"]))  # it is the waiting that is tested
             answer = client.get(FOLDERS)
         assert 200 == answer.status_code
         time.sleep(graph.throttle.window)  # what was served has left the window

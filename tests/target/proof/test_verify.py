@@ -527,6 +527,8 @@ SPOILT = {
     "no UTF-8": lambda content: content.replace(b'"email": "', b'"email": "\xff'),
     "no newline": lambda content: content.rstrip(b"\n"),
     "octets inside": lambda content: content.replace(b'{\n  "', b'{\n  "raw": "AAAA",\n  "', 1),
+    "another hash": lambda content: content.replace(b'"message_hash": "', b'"message_hash": "f'),
+    "another account": lambda content: content.replace(b'"account": "gmail"', b'"account": "work"'),
 }
 
 
