@@ -51,7 +51,7 @@ def rebuilt(client: GraphClient, identity: str, seen: Seen, *, settle: bool) -> 
     fields = client.json(
         client.url(path, f"$select={_SELECT}"), doing="fetching a message's fields", prefer=_UNSANITISED
     )
-    if "body" not in fields:
+    if not isinstance(fields.get("body", ""), dict | None):
         raise Malformed("fetching a message's fields: the service gives them without the body")
     body = fields["body"] or {}
     headers = fields.get("internetMessageHeaders")

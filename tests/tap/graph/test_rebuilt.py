@@ -267,11 +267,12 @@ def test_ten_in_a_row(world, broken):
     assert all(entry["pending"] == [] for entry in account_of(healed.state)["folders"].values())
 
 
-def test_without_the_body(world):
+@pytest.mark.parametrize("body", [{}, {"body": "text"}, {"body": []}])
+def test_without_the_body(world, body):
     """Fields without a body are what Mail.ReadBasic gives: no message is put together of them, it is pending."""
     message = world.box.deliver(WHOLE)
     without_mime(world, message)
-    fields = json.dumps({"id": message.immutable_id, "subject": "Größe"}).encode()
+    fields = json.dumps({"id": message.immutable_id, "subject": "Größe", **body}).encode()
     world.graph.faults.add(path=r"\$select=id,subject", times=None, fault=Fault.body(fields))
     state = None
     for _ in range(2):
