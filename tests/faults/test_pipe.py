@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.matrix import Case, Ran
+from target_hashfs.ahead import AHEAD_BYTES
+from tests.faults.matrix import Case, Live, Ran
 from tests.faults.sources import Source, a_tree, undisturbed
 from tests.faults.warm import Started, Warm
 from tests.waiting import is_full, wait_until
@@ -19,9 +20,9 @@ LIMITS = {"commit_messages": 1}
 
 @pytest.fixture(scope="module")
 def heavy(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Source:
-    """Messages that fill the pipe many times, the largest of them alone."""
+    """Messages of which one fills the pipe, and all together twice what the target reads ahead."""
     directory = tmp_path_factory.mktemp("heavy")
-    accounts = a_tree(directory / "mail", folders=4, messages=3, size=1_500_000)
+    accounts = a_tree(directory / "mail", folders=4, messages=3, size=2 * AHEAD_BYTES // 12)
     return undisturbed(directory / "undisturbed", warm, accounts, **LIMITS)
 
 
@@ -34,12 +35,7 @@ def broken(memory: Path, warm: Warm, heavy: Source) -> Case:
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM], ids=lambda each: each.name)
 def test_nobody_reads_the_states(broken: Case, heavy: Source, signum: signal.Signals) -> None:
     """The target waits with its state, the tap in the middle of a line; ended, they have lost nothing."""
-    reading, writing = os.pipe()
-    os.write(writing, b" " * fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ))
-    live = broken.start(states=writing)
-    os.close(writing)
-    wait_until((broken.path / "_state/state.json").exists)
-    wait_until(lambda: is_stuck(live.tap))
+    live, reading = stuck(broken)
     for each in (live.tap, live.target):
         each.send_signal(signum)
     assert {-signum, 128 + signum} >= {live.tap.wait(6), live.target.wait(6)}
@@ -51,10 +47,7 @@ def test_nobody_reads_the_states(broken: Case, heavy: Source, signum: signal.Sig
 
 def test_reader_of_the_states_gone(broken: Case, heavy: Source) -> None:
     """Meltano died: the target ends with exit 1, and the tap behind it, which says so."""
-    reading, writing = os.pipe()
-    live = broken.start(states=writing)
-    os.close(writing)
-    os.read(reading, 10)
+    live, reading = stuck(broken)
     os.close(reading)
     ran = live.finish()
     assert (1, 1) == (ran.tap, ran.target)
@@ -88,6 +81,17 @@ def test_tap_dies_inside_a_line(memory: Path, warm: Warm, heavy: Source, lease: 
     assert "ended inside line" in ran.target_log
     broken.after_fault(ran)
     broken.restart(heavy.expected)
+
+
+def stuck(broken: Case) -> tuple[Live, int]:
+    """Return a run in which all wait for a reader of the states, and the descriptor to read them from."""
+    reading, writing = os.pipe()
+    os.write(writing, b" " * fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ))
+    live = broken.start(states=writing)
+    os.close(writing)
+    wait_until((broken.path / "_state/state.json").exists)
+    wait_until(lambda: is_stuck(live.tap))
+    return live, reading
 
 
 def is_stuck(tap: Started) -> bool:
