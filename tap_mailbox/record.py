@@ -16,31 +16,31 @@ from tap_mailbox.mime.compose import compose
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_mailbox.config import Account
     from tap_mailbox.message import Seen
     from tap_mailbox.mime import ParsedMessage
 
 NO_DATE = "1970-01-01T00:00:00+00:00"
 """For a message that neither its fields nor its source date: the archive needs a month to put it in."""
-_DEFAULT_LIMITS = Limits()
 # What we wrote ourselves to carry JSON fields through the parser is no defect of the message.
 _ARTEFACTS = frozenset({Defect.UNDECLARED_8BIT_HEADER})
 
 
 def build_record(
     message: RawMessage | JsonMessage,
-    account: Account,
     *,
+    account: str,
+    email: str | None,
     with_raw: bool,
     fetched_at: datetime,
-    limits: Limits = _DEFAULT_LIMITS,
+    limits: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Return the record of one message; never raises, whatever the message holds.
 
-    *with_raw* False leaves out the octets: encoding them costs, and the stream would drop them again.
+    *limits* are those of `mime.Limits` that differ from its defaults. *with_raw* False leaves out the octets:
+    encoding them costs, and the stream would drop them again.
     """
     octets = message.octets if isinstance(message, RawMessage) else compose(message)
-    parsed = parse_message(octets, internal_date=message.seen.internal_date, limits=limits)
+    parsed = parse_message(octets, internal_date=message.seen.internal_date, limits=Limits(**limits or {}))
     known = isinstance(message, RawMessage)
     defects = (
         parsed.defects
@@ -50,8 +50,8 @@ def build_record(
     headers = parsed.headers if isinstance(message, RawMessage) else message.headers
     date = parsed.date or NO_DATE
     record: dict[str, Any] = {
-        "account": account.name,
-        "email": account.email,
+        "account": account,
+        "email": email,
         "message_id": parsed.message_id,
         "message_hash": hashlib.sha256(parsed.message_id.encode()).hexdigest()[:16],
         "content_hash": "",

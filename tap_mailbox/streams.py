@@ -6,7 +6,6 @@ import logging
 import time
 import traceback
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Stream
@@ -14,6 +13,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from tap_mailbox.bookmarks import account_state
 from tap_mailbox.errors import AccountError
+from tap_mailbox.handover import Ahead, Direct
 from tap_mailbox.message import Checkpoint
 from tap_mailbox.schema import load_schema
 from tap_mailbox.sources import Sources
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import MetadataMapping
 
     from tap_mailbox.config import Account, Config
-    from tap_mailbox.message import JsonMessage, RawMessage
+    from tap_mailbox.parsers import Parsers
+    from tap_mailbox.sources.base import Source
     from tap_mailbox.stop import Stop
 
 logger = logging.getLogger(__name__)
@@ -60,9 +61,20 @@ class MessagesStream(Stream):
     # cost as much as parsing it.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    def __init__(self, tap: Tap, *, settings: Config | None, stop: Stop, outcomes: list[Outcome]) -> None:
-        """Make the stream of *tap*; *settings* None will do for discovery, *outcomes* gets one an account."""
-        self._settings, self._stop, self._outcomes = settings, stop, outcomes
+    def __init__(
+        self,
+        tap: Tap,
+        *,
+        settings: Config | None,
+        stop: Stop,
+        parsers: Parsers | None,
+        outcomes: list[Outcome],
+    ) -> None:
+        """Make the stream of *tap*; *settings* None will do for discovery, *outcomes* gets one an account.
+
+        Without *parsers* it parses every message itself.
+        """
+        self._settings, self._stop, self._parsers, self._outcomes = settings, stop, parsers, outcomes
         super().__init__(tap=tap, name=self.stream_name, schema=load_schema("message"))
         # Bookmarks are our own dictionaries (docs/adr/0001-state-dictionary.md): with a replication key the
         # SDK would keep a second one, with FULL_TABLE it would call an interrupted run a failure.
@@ -109,19 +121,12 @@ class MessagesStream(Stream):
         interrupted = True
         logger.info("account %s: reading", account.name)
         try:
-            bookmark = account_state(cast("dict[str, Any]", self.tap_state), self.name, account.name)
+            standing = account_state(cast("dict[str, Any]", self.tap_state), self.name, account.name)
+            handover = self._handover(standing, account, settings)
+            bookmark = handover.bookmark
             source = sources.open(account, bookmark)
             report = source.report
-            for message in source.messages():
-                # The bookmark covers all that came before this message, which is not handed over yet.
-                self._stop.check()
-                if isinstance(message, Checkpoint):
-                    self._state_at_checkpoint(bookmark)
-                    continue
-                self._state_in_between()
-                yield self._record(message, account, settings)
-                self._messages_since_state += 1
-            self._write_state()
+            yield from self._handed_over(source, handover)
             interrupted = False
         except AccountError as error:
             interrupted = False
@@ -139,39 +144,62 @@ class MessagesStream(Stream):
             report.pending = _pending(bookmark)
             self._outcomes.append(Outcome(account.name, report, time.monotonic() - started, interrupted))
 
-    def _record(
-        self, message: RawMessage | JsonMessage, account: Account, settings: Config
-    ) -> dict[str, Any]:
-        # The parser and its libraries are an eighth of a poll that finds nothing to parse.
-        from tap_mailbox.mime import Limits  # noqa: PLC0415
-        from tap_mailbox.record import build_record  # noqa: PLC0415
+    def _handover(self, standing: dict[str, Any], account: Account, settings: Config) -> Direct:
+        options = {
+            "account": account.name,
+            "email": account.email,
+            "with_raw": self.mask["properties", "raw"],
+            "limits": settings.limits,
+        }
+        return Ahead(standing, options, self._parsers) if self._parsers else Direct(standing, options)
 
-        return build_record(
-            message,
-            account,
-            with_raw=self.mask["properties", "raw"],
-            fetched_at=datetime.now(UTC),
-            limits=Limits(**settings.limits),
-        )
+    def _handed_over(self, source: Source, handover: Direct) -> Iterator[dict[str, Any]]:
+        """Yield the records of one account, and write STATE where everything that its bookmark covers was."""
+        try:
+            for message in source.messages():
+                # The bookmark covers all that came before this message, which is not handed over yet.
+                self._stop.check()
+                if isinstance(message, Checkpoint):
+                    if self._is_worth_a_state(handover.bookmark):
+                        yield from self._counted(handover.rest())
+                        self._write_state(handover)
+                    continue
+                if self._is_state_due():
+                    yield from self._counted(handover.rest())
+                    self._write_state(handover)
+                yield from self._counted(handover.put(message))
+            yield from self._counted(handover.rest())
+            self._write_state(handover)
+        except AccountError:
+            yield from self._counted(handover.rest())
+            raise
+        finally:
+            handover.settle()
+
+    def _counted(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for record in records:
+            self._stop.check()
+            yield record
+            self._messages_since_state += 1
 
     def _write_starting_replication_value(self, context: Context | None) -> None:
         """Do nothing: the SDK would put a key of its own among the bookmarks that people edit."""
 
-    def _state_at_checkpoint(self, bookmark: dict[str, Any]) -> None:
+    def _is_worth_a_state(self, bookmark: dict[str, Any]) -> bool:
+        """Whether to write STATE where a folder is done."""
         few = len(bookmark.get("folders") or bookmark.get("paths") or ()) <= FOLDERS_OF_SMALL_STATE
-        if few or time.monotonic() - self._last_state >= STATE_SECONDS:
-            self._write_state()
+        return few or time.monotonic() - self._last_state >= STATE_SECONDS
 
-    def _state_in_between(self) -> None:
+    def _is_state_due(self) -> bool:
         waited = time.monotonic() - self._last_state >= STATE_SECONDS
-        if self._messages_since_state >= STATE_MESSAGES or (self._messages_since_state and waited):
-            self._write_state()
+        return self._messages_since_state >= STATE_MESSAGES or bool(self._messages_since_state and waited)
 
-    def _write_state(self) -> None:
-        """Emit the state as it stands, if it differs from the last one.
+    def _write_state(self, handover: Direct) -> None:
+        """Emit the state as it stands, if it differs from the last one; nothing may be on its way.
 
         The SDK has no public way to say when (meltano/sdk issue 2879); a test pins this one.
         """
+        handover.settle()
         self.state_manager.is_flushed = False
         self._write_state_message()
         self._messages_since_state = 0

@@ -21,6 +21,7 @@ from tap_mailbox.bookmarks import check_state, unwrapped
 from tap_mailbox.config import Config, parse_config
 from tap_mailbox.errors import ConfigError, OutputGone, StateError, Stopped
 from tap_mailbox.measures import Measure, publish
+from tap_mailbox.parsers import Parsers, automatic
 from tap_mailbox.schema import load_schema
 from tap_mailbox.stop import Stop
 from tap_mailbox.streams import FileMessages, GraphMessages, ImapMessages, MessagesStream, Outcome
@@ -59,6 +60,8 @@ class TapMailbox(Tap):
     ]
     settings: Config | None = None
     """The configuration; None in discovery, which needs none."""
+    parsers: Parsers | None = None
+    """Processes that parse; None where there is no core for them."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401  # the SDK's, passed on
         self.stop = Stop()
@@ -74,7 +77,8 @@ class TapMailbox(Tap):
             fed = {account.protocol for account in self.settings.accounts}
             streams = [stream for stream in streams if stream.protocol in fed]
         return [
-            stream(self, settings=self.settings, stop=self.stop, outcomes=self.outcomes) for stream in streams
+            stream(self, settings=self.settings, stop=self.stop, parsers=self.parsers, outcomes=self.outcomes)
+            for stream in streams
         ]
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -107,6 +111,9 @@ class TapMailbox(Tap):
                 return 128 + (self.stop.signum or 0)
             self.logger.error("the target closed the pipe (%s); its own message says why", error)  # noqa: TRY400
             return EXIT_NOTHING_STARTED
+        finally:
+            if self.parsers:
+                self.parsers.close()
         self._summarise()
         return EXIT_PARTIAL if any(each.report.failures for each in self.outcomes) else 0
 
@@ -136,6 +143,8 @@ class TapMailbox(Tap):
             settings = parse_config(json.loads(json.dumps(own, default=float)), schema)
             check_keys(settings.accounts)
             self.settings = settings
+            workers = automatic() if settings.workers is None else settings.workers
+            self.parsers = Parsers(workers, self.stop) if workers else None
         except ConfigError as error:
             raise ConfigValidationError("Config validation failed", errors=[str(error)]) from None
         return []

@@ -56,6 +56,7 @@ def parse_config(raw: Mapping[str, Any], schema: dict[str, Any], *, root: Path |
         ),
         start_date=_start_date(filled["start_date"]),
         limits=filled["limits"],
+        workers=None if filled["workers"] == "auto" else int(filled["workers"]),
     )
 
 

@@ -111,3 +111,5 @@ class Config:
     start_date: datetime | None
     limits: Mapping[str, int]
     """Names and values for `mime.Limits`, where they are not its defaults."""
+    workers: int | None
+    """Processes that parse beside the tap; None: as many as find a core."""

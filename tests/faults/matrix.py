@@ -71,9 +71,13 @@ class Case:
         *,
         archive: Path | None = None,
         seen: Path | None = None,
+        workers: int = 0,
         **target: Any,
     ) -> None:
-        """Write the configuration; *seen* is where these tests find the *archive* of a mount namespace."""
+        """Write the configuration; *seen* is where these tests find the *archive* of a mount namespace.
+
+        *workers* is the tap's: what it starts must not depend on the machine.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.archive = archive or directory / "archive"
@@ -83,7 +87,7 @@ class Case:
         """The last STATE that came out."""
         self._promise = promise
         self._write("catalog", everything_selected())
-        self._write("tap", {"accounts": list(accounts)})
+        self._write("tap", {"accounts": list(accounts), "workers": workers})
         self._write(
             "target", {"path": str(self.archive), "min_free_bytes": 0, "commit_messages": 20} | target
         )

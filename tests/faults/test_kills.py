@@ -7,12 +7,14 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import FAULTS
 from tests.faults.matrix import Case, Live
-from tests.faults.sources import Source
+from tests.faults.sources import Source, a_tree, undisturbed
+from tests.faults.warm import Warm
 from tests.waiting import wait_until
 
 VICTIMS = ("target", "both", "tap")
@@ -41,6 +43,36 @@ def test_random_moments(
         assert {0, -signum, 128 + signum} >= {*ended}, ran
         broken.after_fault(ran)
         broken.restart(source.expected)
+        shutil.rmtree(broken.directory)
+
+
+@pytest.fixture(scope="module")
+def much(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Source:
+    """So many messages that other processes parse most of them."""
+    directory = tmp_path_factory.mktemp("much")
+    return undisturbed(directory / "undisturbed", warm, a_tree(directory / "mail", folders=3, messages=200))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM], ids=lambda each: each.name)
+def test_tap_with_parser_processes(memory: Path, warm: Warm, much: Source, signum: signal.Signals) -> None:
+    """A tap that lets others parse has asked for more than it handed over: no state says so."""
+    for number in range(FAULTS // 5):
+        chance = random.Random(f"{signum.name}{number}")
+        broken = Case(
+            memory / str(number),
+            warm,
+            much.accounts,
+            much.promised,
+            workers=2,
+            commit_messages=chance.choice([1, 50]),
+        )
+        live = broken.start()
+        wait_for_journal(live, chance.randrange(much.journal_bytes))
+        live.tap.send_signal(signum)
+        ran = live.finish()
+        assert {0, -signum, 128 + signum} >= {ran.tap}, ran
+        broken.after_fault(ran)
+        broken.restart(much.expected)
         shutil.rmtree(broken.directory)
 
 

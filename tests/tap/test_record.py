@@ -30,7 +30,7 @@ ACCOUNT = parse_config(
 def record_of(octets: bytes, **seen):
     """Return the record of these octets."""
     message = RawMessage(octets, Seen(protocol="imap", **seen))
-    return build_record(message, ACCOUNT, with_raw=True, fetched_at=NOW)
+    return build_record(message, account="mac", email="me@example.org", with_raw=True, fetched_at=NOW)
 
 
 def test_fields():
@@ -97,7 +97,7 @@ KEYS = ("message_id", "date", "subject", "from", "to", "body_text", "body_html")
 def test_any_json_fields_give_a_valid_record(fields):
     """So do the fields of an older archiver."""
     message = JsonMessage(fields, Seen(protocol="files", path="x.json", internal_date=NOW))
-    record = build_record(message, ACCOUNT, with_raw=True, fetched_at=NOW)
+    record = build_record(message, account="mac", email="me@example.org", with_raw=True, fetched_at=NOW)
     VALID.validate(record)
     json.dumps(record, ensure_ascii=False).encode("utf-8")
     assert "no-octets" in record["defects"]
@@ -115,7 +115,13 @@ def test_json_fields_are_kept_as_they_are():
         "body_text": "Erste Zeile\nFrom the start\n\nEnde  ",
         "body_html": "<p>Erste Zeile</p>",
     }
-    record = build_record(JsonMessage(fields, Seen(protocol="files")), ACCOUNT, with_raw=True, fetched_at=NOW)
+    record = build_record(
+        JsonMessage(fields, Seen(protocol="files")),
+        account="mac",
+        email="me@example.org",
+        with_raw=True,
+        fetched_at=NOW,
+    )
     assert ("<abc@example.org>", "2019-03-04T04:06:07+00:00") == (record["message_id"], record["date"])
     assert (fields["subject"], fields["from"]) == (record["subject"], record["from"])
     assert "bob@example.org, eve@example.org" == record["to"]
@@ -129,7 +135,7 @@ def test_fields_that_the_known_header_lacks():
     headers = (("X-Mailer", "q"), ("SUBJECT", "from the header"))
     seen = Seen(protocol="graph", internal_date=NOW)
     message = JsonMessage(fields, seen, headers=headers, defects=("mime-unavailable",))
-    record = build_record(message, ACCOUNT, with_raw=True, fetched_at=NOW)
+    record = build_record(message, account="mac", email="me@example.org", with_raw=True, fetched_at=NOW)
     found = [record[key] for key in ("message_id", "subject", "from")]
     assert ["<1@example.org>", "from the header", "ann@example.org"] == found
     assert [{"name": name, "value": value} for name, value in headers] == record["headers"]

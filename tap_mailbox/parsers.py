@@ -1,0 +1,214 @@
+"""The parser processes beside the tap: chunks of messages go to them, records come back in the same order.
+
+Pipes and poll(2) instead of a pool with threads: a thread that wakes up waits up to 5 ms for the
+interpreter's lock, ten times what a message takes; and a process that holds only its own pipes ends with the
+tap, even when that is killed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import select
+import subprocess
+import sys
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from tap_mailbox.parser import HEAD_OCTETS, framed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import IO
+
+    from tap_mailbox.message import JsonMessage, RawMessage
+    from tap_mailbox.stop import Stop
+
+logger = logging.getLogger(__name__)
+
+CHUNKS_EACH = 2
+"""One in work, and the next already there when it is done."""
+PIPE_OCTETS = 1 << 20
+"""So much that a chunk's records find room while the tap is busy; as much as Linux grants to everybody."""
+OTHERS = 2
+"""The tap and the target: on two cores nothing would be gained."""
+MOST = 3
+"""As many as the rest of the tap keeps busy; parsing is about half of its work."""
+WAIT_MILLISECONDS = 100
+"""How long a signal may go unnoticed while every process works."""
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """Messages that follow one another, and what became of them."""
+
+    messages: list[RawMessage | JsonMessage]
+    options: Mapping[str, Any]
+    """What `build_record` needs besides the message."""
+    records: list[dict[str, Any]] | None = None
+    """One for each message, as soon as they are known."""
+    returned: bool = False
+    """Whether nobody works on it any more; without records it is up to the tap."""
+
+
+class Parsers:
+    """Processes that parse, at most *count* of them, started with the first chunk and ended by `close`."""
+
+    def __init__(self, count: int, stop: Stop) -> None:
+        self._count = count
+        self._stop = stop
+        self._processes: list[_Process] = []
+        self.started = False
+        """Whether somebody had a chunk for them."""
+
+    def submit(self, chunk: Chunk) -> None:
+        """Hand a chunk to the process with the least to do; waits while all of them have enough.
+
+        Raises:
+            Stopped: a signal arrived meanwhile.
+        """
+        if not self.started:
+            self._start()
+        while self._processes:
+            process = min(self._processes, key=lambda each: len(each.chunks))
+            if len(process.chunks) < CHUNKS_EACH:
+                process.submit(chunk)
+                self.exchange()
+                return
+            self.wait()
+        chunk.returned = True
+
+    def _start(self) -> None:
+        self.started = True
+        try:
+            while len(self._processes) < self._count:
+                self._processes.append(_Process())
+        except OSError as error:
+            logger.warning(
+                "%d of %d parser processes could be started (%s)",
+                len(self._processes),
+                self._count,
+                error.strerror,
+            )
+
+    def exchange(self, milliseconds: int = 0) -> None:
+        """Give the processes what they have room for, and take what they have done."""
+        poll = select.poll()
+        for process in self._processes:
+            for descriptor, events in process.interests():
+                poll.register(descriptor, events)
+        ready = {descriptor for descriptor, _ in poll.poll(milliseconds)}
+        for process in list(self._processes):
+            try:
+                process.exchange(ready)
+            except (OSError, EOFError, pickle.UnpicklingError):
+                self._processes.remove(process)
+                code = process.end()
+                logger.warning(
+                    "a parser process ended (exit code %s); its messages are parsed without it", code
+                )
+
+    def wait(self) -> None:
+        """Wait until a process has done something, or a moment.
+
+        Raises:
+            Stopped: a signal arrived.
+        """
+        self._stop.check()
+        self.exchange(WAIT_MILLISECONDS)
+
+    def close(self) -> None:
+        """End the processes; what they were at is lost. The next chunk starts others."""
+        for process in self._processes:
+            process.end()
+        self._processes = []
+        self.started = False
+
+
+@dataclass(slots=True, eq=False)
+class _Process:
+    """One process and the chunks it has to do, in their order."""
+
+    chunks: deque[Chunk] = field(default_factory=deque)
+    _outgoing: deque[memoryview] = field(default_factory=deque)
+    _incoming: bytearray = field(default_factory=bytearray)
+    _popen: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Its own session: Ctrl-C is for the tap, which decides what is still handed over. And what it might say
+        # on stderr is for no log: it could quote mail.
+        self._popen = subprocess.Popen(
+            [sys.executable, "-P", "-c", "from tap_mailbox.parser import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pipesize=PIPE_OCTETS,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,
+        )
+        for descriptor in (self._requests, self._answers):
+            os.set_blocking(descriptor, False)
+
+    @property
+    def _requests(self) -> int:
+        return cast("IO[bytes]", self._popen.stdin).fileno()
+
+    @property
+    def _answers(self) -> int:
+        return cast("IO[bytes]", self._popen.stdout).fileno()
+
+    def submit(self, chunk: Chunk) -> None:
+        """Take a chunk; `exchange` sends it."""
+        self.chunks.append(chunk)
+        self._outgoing.append(memoryview(framed((chunk.messages, chunk.options))))
+
+    def interests(self) -> Iterator[tuple[int, int]]:
+        """Yield the descriptors to poll, with the events to poll for."""
+        if self.chunks:
+            yield self._answers, select.POLLIN
+        if self._outgoing:
+            yield self._requests, select.POLLOUT
+
+    def exchange(self, ready: set[int]) -> None:
+        """Write and read as far as that goes at once.
+
+        Raises:
+            OSError, EOFError, pickle.UnpicklingError: the process is gone, or out of its mind.
+        """
+        if self._requests in ready:
+            self._outgoing[0] = self._outgoing[0][os.write(self._requests, self._outgoing[0]) :]
+            if not self._outgoing[0]:
+                self._outgoing.popleft()
+        if self._answers in ready:
+            octets = os.read(self._answers, PIPE_OCTETS)
+            if not octets:
+                raise EOFError
+            self._incoming += octets
+            self._take()
+
+    def _take(self) -> None:
+        while len(self._incoming) >= HEAD_OCTETS:
+            end = HEAD_OCTETS + int.from_bytes(self._incoming[:HEAD_OCTETS])
+            if len(self._incoming) < end:
+                return
+            with memoryview(self._incoming) as view:
+                records = pickle.loads(view[HEAD_OCTETS:end])  # noqa: S301  # our own process's
+            del self._incoming[:end]
+            chunk = self.chunks.popleft()
+            chunk.records, chunk.returned = records, True
+
+    def end(self) -> int:
+        """Kill the process if it still runs, give its chunks back, and return its exit code."""
+        for chunk in self.chunks:
+            chunk.returned = True
+        self._popen.kill()
+        with self._popen:
+            return self._popen.wait()
+
+
+def automatic() -> int:
+    """Return for how many parser processes there is a core, beside the tap's and the target's own."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(max(cores - OTHERS, 0), MOST)
