@@ -137,8 +137,8 @@ class _Process:
     _popen: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Its own session: Ctrl-C is for the tap, which decides what is still handed over. And what it might say
-        # on stderr is for no log: it could quote mail.
+        # Its own session: Ctrl-C is for the tap, which decides what is still handed over. What it could say on
+        # stderr might quote mail, and is for no log.
         self._popen = subprocess.Popen(
             [sys.executable, "-P", "-c", "from tap_mailbox.parser import main; main()"],
             stdin=subprocess.PIPE,

@@ -33,3 +33,16 @@ def is_full(pipe: Path) -> bool:
         return select.select([], [descriptor], [], 0)[1] == []
     finally:
         os.close(descriptor)
+
+
+def children(pid: int) -> list[str]:
+    """Return the ids of the processes that a process has started."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def runs(pid: str) -> bool:
+    """Whether a process is there, and no more than a memory of its parent's."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except (FileNotFoundError, ProcessLookupError):
+        return False

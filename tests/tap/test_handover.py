@@ -24,7 +24,7 @@ from tap_mailbox.parsers import Parsers
 from tap_mailbox.record import build_record
 from tap_mailbox.stop import Stop
 from tests.tap.runs import Run, files_account, mail, run_tap
-from tests.waiting import wait_until
+from tests.waiting import children, runs, wait_until
 
 OPTIONS = {"account": "old-mac", "email": None, "with_raw": True, "limits": {}}
 
@@ -218,16 +218,3 @@ def test_ends_with_the_tap(box: list[dict[str, Any]], tmp_path: Path) -> None:
         assert all(map(runs, started))
         tap.kill()
     wait_until(lambda: not any(map(runs, started)))
-
-
-def children(pid: int) -> list[str]:
-    """Return the ids of the processes that a process has started."""
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-def runs(pid: str) -> bool:
-    """Whether a process is there, and no more than a memory of its parent's."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
-    except (FileNotFoundError, ProcessLookupError):
-        return False
