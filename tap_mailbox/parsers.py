@@ -137,7 +137,7 @@ class _Process:
     _popen: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Its own session: Ctrl-C is for the tap, which decides what is still handed over. What it could say on
+        # Its own session: Ctrl-C is for the tap, which decides what is still handed over. What it says on
         # stderr might quote mail, and is for no log.
         self._popen = subprocess.Popen(
             [sys.executable, "-P", "-c", "from tap_mailbox.parser import main; main()"],
