@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-TABLES = ("sync", "poll", "memory", "latency", "graph", "target", "growth")
+TABLES = ("sync", "poll", "memory", "latency", "graph", "target", "workers", "growth")
 
 
 def main() -> None:

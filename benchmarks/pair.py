@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 class Pair:
     """`tap-mailbox | target-hashfs` over some accounts."""
 
-    def __init__(self, directory: Path, accounts: list[dict[str, Any]], *, raw: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        accounts: list[dict[str, Any]],
+        *,
+        raw: bool = True,
+        workers: int | str = "auto",
+    ) -> None:
         directory.mkdir()
         self.directory, self.archive, self.log = directory, directory / "archive", directory / "log"
         self.states = directory / "states.jsonl"
@@ -27,7 +34,7 @@ class Pair:
             "-m",
             "tap_mailbox",
             "--config",
-            self._write("tap.json", {"accounts": accounts}),
+            self._write("tap.json", {"accounts": accounts, "workers": workers}),
         ]
         self.target = [
             *(sys.executable, "-m", "target_hashfs", "--config"),
