@@ -23,7 +23,7 @@ from tap_mailbox.message import JsonMessage, RawMessage, Seen
 from tap_mailbox.parsers import Parsers
 from tap_mailbox.record import build_record
 from tap_mailbox.stop import Stop
-from tests.tap.runs import Run, files_account, mail, run_tap
+from tests.tap.runs import files_account, mail, run_tap
 from tests.waiting import children, runs, wait_until
 
 OPTIONS = {"account": "old-mac", "email": None, "with_raw": True, "limits": {}}
@@ -191,11 +191,13 @@ def box(tmp_path: Path) -> list[dict[str, Any]]:
     return [files_account(path, name="old-mac")]
 
 
-def test_whole_run(box: list[dict[str, Any]]) -> None:
-    """Records and the last state are those of a run without processes, and a second run reads nothing."""
+def test_whole_run(box: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records and the last state are those of a run without processes, a second run reads nothing; all end."""
+    pids = []
+    end = module._Process.end
+    monkeypatch.setattr(module._Process, "end", lambda self: pids.append(str(self._popen.pid)) or end(self))
     alone, together = run_tap(box, workers=0), run_tap(box, workers=2)
-    assert isinstance(together, Run)
-    assert together.tap.parsers
+    assert [False, False] == [runs(pid) for pid in pids]
     assert (0, 0) == (alone.code, together.code)
     assert [timeless(each) for each in alone.records] == [timeless(each) for each in together.records]
     assert alone.state == together.state
