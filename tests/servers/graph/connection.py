@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -120,8 +121,17 @@ class _Server(ThreadingHTTPServer):
                 socket.socket.shutdown(each, socket.SHUT_RDWR)
 
 
+class _Headers(HTTPMessage):
+    """Made when the last line of a header is there, and before any is looked into."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        self.received = time.monotonic()
+        super().__init__(*args, **settings)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    MessageClass = _Headers
     answer: Callable[[Request], Answer]
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
@@ -131,7 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Read a request, have it answered, write the answer."""
         length = int(self.headers.get("Content-Length", "0"))
         path, _, query = self.path.partition("?")
-        answer = self.answer(Request(self.command, path, query, self.headers, self.rfile.read(length)))
+        body = self.rfile.read(length)
+        received = time.monotonic() if body else self.headers.received
+        answer = self.answer(Request(self.command, path, query, self.headers, body, received))
         if answer.fault.resets:
             answer.ended(None)
             self.close_connection = True

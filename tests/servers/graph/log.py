@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.servers.graph.request import Request
 
@@ -23,7 +22,8 @@ class LoggedRequest:
     app_id: str | None
     in_flight: int
     """How many requests of the app were under way, with this one."""
-    started: float = field(default_factory=time.monotonic)
+    started: float
+    """When it had come in, and before the simulator's own work on it began."""
     ended: float | None = None
     status: int | None = None
     """None while it is under way, and when the connection was broken instead of an answer."""
@@ -32,10 +32,12 @@ class LoggedRequest:
     def of(
         cls, request: Request, *, mailbox: str | None, app_id: str | None, in_flight: int
     ) -> LoggedRequest:
-        """Return the line for a request that begins now."""
+        """Return the line for a request that has come in."""
         headers = dict(request.headers.items())
         if request.bearer:
             headers["Authorization"] = (
                 f"Bearer sha256:{hashlib.sha256(request.bearer.encode()).hexdigest()[:16]}"
             )
-        return cls(request.method, request.path, request.query, headers, mailbox, app_id, in_flight)
+        return cls(
+            request.method, request.path, request.query, headers, mailbox, app_id, in_flight, request.received
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message as Headers
@@ -39,6 +40,8 @@ class Request:
     query: str
     headers: Headers
     body: bytes = b""
+    received: float = field(default_factory=time.monotonic)
+    """When all of it was there; of time.monotonic()."""
 
     @cached_property
     def segments(self) -> list[str]:

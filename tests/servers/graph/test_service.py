@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import requests
 
@@ -49,6 +50,22 @@ def test_tokens_end(graph: GraphServer, client: PlainClient) -> None:
         assert status == client.get("/me/mailFolders").status_code
     graph.revoke(good)
     assert 401 == client.get("/me/mailFolders").status_code
+
+
+def test_time_of_a_request(graph: GraphServer, box: Mailbox, client: PlainClient) -> None:
+    """T1: it begins when all of it has come in, whatever the simulator does before it answers."""
+
+    def slow(token: str) -> Grant:
+        time.sleep(0.05)
+        return Grant(box.address, "app")
+
+    graph.accept, client.token = slow, "theirs"
+    begun = time.monotonic()
+    client.get("/me/mailFolders")
+    client.request("POST", "/me/translateExchangeIds", data=b"{}")
+    for line in graph.log:
+        assert line.ended is not None
+        assert begun < line.started <= line.ended - 0.05
 
 
 def test_ids_are_translated(box: Mailbox, client: PlainClient) -> None:
