@@ -14,17 +14,19 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-import requests
 from urllib3.exceptions import HTTPError
+from urllib3.util import Timeout, make_headers
 
 from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavailable
-from tap_mailbox.https import https_session, read_body
+from tap_mailbox.https import https_pool, read_raw
 from tap_mailbox.retry_after import retry_after
 from tap_mailbox.sources.graph.pace import CONCURRENCY
 from tap_mailbox.sources.graph.replies import UNREADABLE_CODES, Refused, codes_of, concurrency, in_lower_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from urllib3 import BaseHTTPResponse
 
     from tap_mailbox.auth.bearer import BearerCredential
     from tap_mailbox.config import GraphServer
@@ -61,13 +63,18 @@ class GraphClient:
         self._server, self._credential, self._pace, self._wait = server, credential, pace, wait
         self._origin = urlsplit(server.url)
         self._closed = False
-        self._session = https_session(server.url, ca_file=server.ca_file, connections=CONCURRENCY)
-        self._session.headers["User-Agent"] = f"tap-mailbox/{version('tap-mailbox')}"
+        self._pool = https_pool(server.url, ca_file=server.ca_file, connections=CONCURRENCY)
+        self._timeout = Timeout(connect=server.connect_timeout, read=server.read_timeout)
+        self._headers = {
+            "User-Agent": f"tap-mailbox/{version('tap-mailbox')}",
+            "Accept": "*/*",
+            **make_headers(keep_alive=True, accept_encoding=True),
+        }
 
     def close(self) -> None:
         """Ask nothing more, whoever may still want to, and close the idle connections."""
         self._closed = True
-        self._session.close()
+        self._pool.close()
 
     def url(self, path: str, query: str = "") -> str:
         """Return the address of *path* in this mailbox; *query* as it stands after the question mark."""
@@ -152,24 +159,31 @@ class GraphClient:
         except Unavailable as error:
             return _Failure(shown=str(error))
         headers = {
+            **self._headers,
             "Authorization": f"Bearer {token}",
             "Prefer": f"{IMMUTABLE}, {prefer}" if prefer else IMMUTABLE,
         }
-        request = self._session.prepare_request(requests.Request("GET", self._server.url, headers=headers))
-        # Set here: requests would write the link anew, and a link is opaque.
-        request.url = url
-        timeout = (self._server.connect_timeout, self._server.read_timeout)
+        parts = urlsplit(url)
+        # As it stands: a link is opaque.
+        target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         with self._pace.turn(longest=self._server.max_wait) as turn:
             if self._closed:
                 raise PoliteStop(f"{doing}: the account has ended")
             try:
-                with self._session.send(
-                    request, stream=True, allow_redirects=False, timeout=timeout
+                with self._pool.urlopen(
+                    "GET",
+                    target,
+                    headers=headers,
+                    timeout=self._timeout,
+                    retries=False,
+                    redirect=False,
+                    assert_same_host=False,
+                    preload_content=False,
                 ) as response:
-                    body = read_body(response, seconds=_PATIENCE_SECONDS, slowest=_SLOWEST_OCTETS_PER_SECOND)
+                    body = read_raw(response, seconds=_PATIENCE_SECONDS, slowest=_SLOWEST_OCTETS_PER_SECOND)
                     if parse is bytes and _endless(response):
                         return _Failure(shown="an answer without an end cannot be told from a cut one")
-            except (requests.RequestException, HTTPError, OSError) as error:
+            except (HTTPError, OSError) as error:
                 if "CERTIFICATE_VERIFY_FAILED" in str(error):
                     raise AccountError(
                         f"{doing}: the server's certificate is not trusted; name its authority in ca_file "
@@ -183,13 +197,13 @@ class GraphClient:
 
     def _meaning(
         self,
-        response: requests.Response,
+        response: BaseHTTPResponse,
         body: bytes,
         token: str,
         parse: Callable[[bytes], object],
         doing: str,
     ) -> object | _Failure:
-        status = response.status_code
+        status = response.status
         if status == 200:
             try:
                 return parse(body)
@@ -243,10 +257,10 @@ class _Failure:
     token: str | None = field(default=None, repr=False)
 
 
-def _endless(response: requests.Response) -> bool:
+def _endless(response: BaseHTTPResponse) -> bool:
     """Whether nothing tells the end of an answer from a break (RFC 9112, section 6.3); Graph always does."""
     framed = {"content-length", "transfer-encoding"} & {name.lower() for name in response.headers}
-    return response.status_code == 200 and response.raw.version == 11 and not framed
+    return response.status == 200 and response.version == 11 and not framed
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
