@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
+import gc
 import json
 import logging
 import sys
@@ -246,6 +248,7 @@ class TapMailbox(Tap):
 
 def main() -> None:
     """Run `tap-mailbox`; a command line that cannot be understood starts nothing either (exit 1)."""
+    atexit.register(gc.freeze)  # the collector would go through everything twice, for a process that ends
     try:
         sys.exit(TapMailbox.cli.main(standalone_mode=False))
     except click.ClickException as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import sys
@@ -283,6 +285,7 @@ class TargetHashFS(Target):
 
 def main() -> None:
     """Run `target-hashfs`; a command line that cannot be understood is an error like others (exit 1)."""
+    atexit.register(gc.freeze)  # the collector would go through everything twice, for a process that ends
     try:
         sys.exit(TargetHashFS.cli.main(standalone_mode=False))
     except click.ClickException as error:

@@ -1,8 +1,9 @@
-"""What a start of either end imports, and what it leaves for whoever needs it (their sdk.py)."""
+"""What a start of either end imports, what it leaves for whoever needs it (their sdk.py), and how it ends."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -94,3 +95,25 @@ def test_loaded_before(package: str) -> None:
         f"import joblib\nimport {package}.sdk\nfrom singer_sdk import target_base\n"
         "assert target_base.Parallel is joblib.Parallel"
     )
+
+
+def run_main(module: str, *arguments: str, at_exit: str, **variables: str) -> tuple[str, str]:
+    """Run an end's command in a process of its own; return what *at_exit* gives at its very end, and its log."""
+    code = (
+        f"import atexit, gc, sys; atexit.register(lambda: print({at_exit})); import {module} as m; m.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | variables,
+        check=False,
+    )
+    return done.stdout.splitlines()[-1], done.stderr
+
+
+@pytest.mark.parametrize("module", ["tap_mailbox.tap", "target_hashfs.target"])
+def test_end(module: str) -> None:
+    """At the end nothing is left to the collector, which would look at everything twice (a tenth of a poll)."""
+    end, _ = run_main(module, "--version", at_exit="gc.get_freeze_count() > 10_000")
+    assert "True" == end
