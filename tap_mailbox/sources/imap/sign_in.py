@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tap_mailbox.auth import PasswordCredential
     from tap_mailbox.config import ImapServer
 
+# Once: each look-up parses the package's metadata, a seventh of what a quiet account costs.
+_ID = {"name": "tap-mailbox", "version": version("tap-mailbox")}
 _STATUS = re.compile(r"[A-Za-z0-9_. -]{1,40}")
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/ -]{1,200}")
 
@@ -169,7 +171,7 @@ def _introduce(client: IMAPClient) -> None:
     # RFC 2971; NetEase refuses EXAMINE to clients without a name.
     if client.has_capability("ID"):
         with suppress(Refused), translated("ID"):
-            client.id_({"name": "tap-mailbox", "version": version("tap-mailbox")})
+            client.id_(_ID)
 
 
 def _probe(client: IMAPClient, label: str) -> None:
