@@ -9,14 +9,20 @@ target has a twin of this file, since the pipe is the only link between the two.
 from __future__ import annotations
 
 import importlib
+import json
+import logging.config
+import os
 import sys
 from contextlib import contextmanager
 from functools import cache, partial
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from click import Command
 
 
 class _Later:
@@ -70,4 +76,30 @@ with _late(
 ):
     from singer_sdk import Tap
 
-__all__ = ["Tap"]
+__all__ = ["Tap", "command_of"]
+
+_LOG_SETTINGS = "SINGER_SDK_LOG_CONFIG"
+"""The variable that names a file of settings for `logging.config`."""
+
+
+def command_of(plugin: type[Tap]) -> Command:
+    """Return the command of *plugin*, which logs as SINGER_SDK_LOG_CONFIG says; JSON needs no PyYAML."""
+    settings = _json_log_settings()
+    if settings is None:
+        return plugin.cli
+    # The SDK would load PyYAML for it, a tenth of a poll. Its own handler first, as it does.
+    del os.environ[_LOG_SETTINGS]
+    command = plugin.cli
+    logging.config.dictConfig(settings)
+    # Settings may disable what is there already, and the SDK makes this one after them.
+    plugin.logger.disabled = False
+    return command
+
+
+def _json_log_settings() -> dict[str, Any] | None:
+    """Return what the file of log settings says, or None where there is none or it is no JSON."""
+    try:
+        settings: dict[str, Any] = json.loads(Path(os.environ[_LOG_SETTINGS]).read_bytes())
+    except (KeyError, OSError, ValueError):
+        return None
+    return settings

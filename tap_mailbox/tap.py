@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 
-from tap_mailbox.sdk import Tap  # isort: skip  # before anything else of the SDK
+from tap_mailbox.sdk import Tap, command_of  # isort: skip  # before anything else of the SDK
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
@@ -250,7 +250,7 @@ def main() -> None:
     """Run `tap-mailbox`; a command line that cannot be understood starts nothing either (exit 1)."""
     atexit.register(gc.freeze)  # the collector would go through everything twice, for a process that ends
     try:
-        sys.exit(TapMailbox.cli.main(standalone_mode=False))
+        sys.exit(command_of(TapMailbox).main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(EXIT_NOTHING_STARTED)

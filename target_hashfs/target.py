@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from target_hashfs.sdk import Target  # isort: skip  # before anything else of the SDK
+from target_hashfs.sdk import Target, command_of  # isort: skip  # before anything else of the SDK
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import FLATTENING_CONFIG, STREAM_MAPS_CONFIG, PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform
@@ -287,7 +287,7 @@ def main() -> None:
     """Run `target-hashfs`; a command line that cannot be understood is an error like others (exit 1)."""
     atexit.register(gc.freeze)  # the collector would go through everything twice, for a process that ends
     try:
-        sys.exit(TargetHashFS.cli.main(standalone_mode=False))
+        sys.exit(command_of(TargetHashFS).main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(1)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 HEAVY = {
     *("asyncio", "attr", "backoff", "dotenv", "fsspec", "importlib_metadata", "joblib", "jsonpath_ng"),
@@ -110,6 +111,28 @@ def run_main(module: str, *arguments: str, at_exit: str, **variables: str) -> tu
         check=False,
     )
     return done.stdout.splitlines()[-1], done.stderr
+
+
+LOG_SETTINGS = {
+    "version": 1,
+    "formatters": {"told": {"format": "as told: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "told"}},
+    "root": {"handlers": ["console"]},
+}
+
+
+@pytest.mark.parametrize("module", ["tap_mailbox.tap", "target_hashfs.target"])
+@pytest.mark.parametrize(
+    ("text", "loaded"), [(json.dumps(LOG_SETTINGS), False), (yaml.dump(LOG_SETTINGS), True)]
+)
+def test_log_settings(tmp_path, module: str, text: str, loaded: bool) -> None:
+    """The log follows SINGER_SDK_LOG_CONFIG; in JSON, as Meltano writes it, that needs no PyYAML."""
+    settings = tmp_path / "settings"
+    settings.write_text(text)
+    given = {"at_exit": "'yaml' in sys.modules", "SINGER_SDK_LOG_CONFIG": str(settings)}
+    end, log = run_main(module, "--config", str(tmp_path / "none"), **given)
+    assert str(loaded) == end
+    assert [True] == [line.startswith("as told: ") for line in log.splitlines()]
 
 
 @pytest.mark.parametrize("module", ["tap_mailbox.tap", "target_hashfs.target"])
