@@ -1,12 +1,12 @@
 """A thread that reads folders ahead over one connection and says, in order, what became of every UID.
 
-While the main thread parses one window, another waits in the queue, the next arrives, and the one after it is
-asked for: four at most, whatever the folder's size. The thread decides nothing about bookmarks.
+While the main thread parses one window, another waits for it, the next arrives, and the one after it is asked
+for: four at most, whatever the folder's size; of small folders, as many as a window holds wait together. The
+thread decides nothing about bookmarks.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import Counter, deque
 from contextlib import contextmanager
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_mailbox.sources.imap.events import Event, Outcome
+    from tap_mailbox.sources.imap.handover import Handover
     from tap_mailbox.sources.imap.jobs import Jobs
     from tap_mailbox.sources.imap.session import Session
 
@@ -49,6 +50,8 @@ DROPS_BEFORE_REFUSED = 2
 """So often may the connection break on one message that travels alone before that message is to blame."""
 FOLDERS_GIVEN_UP = 3
 """So many folders in a row that break every connection are the server's trouble, and end the account."""
+POLL_SECONDS = 0.2
+"""So often does a thread that waits look whether it is to end."""
 JOIN_SECONDS = 1.0
 """For a thread to leave by itself; with the socket closed after it, well within the grace of a signal."""
 
@@ -63,7 +66,7 @@ class FolderReader:
 
     session: Session
     jobs: Jobs
-    events: queue.Queue[Event]
+    events: Handover
     start_date: datetime | None
     _closing: threading.Event = field(default_factory=threading.Event)
     _drops: Counter[int] = field(default_factory=Counter)
@@ -109,11 +112,8 @@ class FolderReader:
 
     def _put(self, event: Event) -> None:
         while not self._closing.is_set():
-            try:
-                self.events.put(event, timeout=0.2)
-            except queue.Full:
-                continue
-            return
+            if self.events.put(event, timeout=POLL_SECONDS):
+                return
         raise _Closing
 
     def _put_last(self, event: Event) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import queue
 import time
 from typing import TYPE_CHECKING
 
 from tap_mailbox.errors import PoliteStop
 from tap_mailbox.sources.imap.events import ReaderDone, ReaderFailed
+from tap_mailbox.sources.imap.handover import Handover
 from tap_mailbox.sources.imap.jobs import Jobs
-from tap_mailbox.sources.imap.reader import JOIN_SECONDS, FolderReader
+from tap_mailbox.sources.imap.reader import JOIN_SECONDS, POLL_SECONDS, FolderReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
-    from tap_mailbox.sources.imap.events import Event, Job, Progress
+    from tap_mailbox.sources.imap.events import Job, Progress
     from tap_mailbox.sources.imap.session import Session
-
-POLL_SECONDS = 0.2
 
 
 class Readers:
@@ -28,7 +26,7 @@ class Readers:
         self, sessions: Iterable[Session], jobs: Iterable[Job], *, start_date: datetime | None
     ) -> None:
         self._jobs = Jobs(jobs)
-        self._events: queue.Queue[Event] = queue.Queue(maxsize=1)
+        self._events = Handover()
         self._readers = [FolderReader(session, self._jobs, self._events, start_date) for session in sessions]
         self.lost: list[Exception] = []
         """What ended a reader whose work others have done."""
@@ -44,11 +42,10 @@ class Readers:
         alive = len(self._readers)
         while alive:
             check()
-            try:
-                event = self._events.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                continue
+            event = self._events.take(timeout=POLL_SECONDS)
             match event:
+                case None:
+                    continue
                 case ReaderDone():
                     alive -= 1
                 case ReaderFailed(PoliteStop() as error):
