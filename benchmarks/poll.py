@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 ACCOUNTS = 4
 MESSAGES = 140
 """An account."""
-_IDLE = """#!/bin/sh
+_PROGRAM = """#!/bin/sh
 case "$*" in
-  *--discover*) echo '{"streams": []}' ;;
-  *--about*) echo '{}' ;;
-  *) cat >/dev/null ;;
+  *--discover*) {discover} ;;
+  *--about*) echo '{{}}' ;;
+  *) {run} ;;
 esac
 """
 
@@ -38,14 +38,15 @@ def report(scratch: Path, rounds: int) -> str:
         state = ["--state", str(pair.directory / "state.json")]
         lines = pair.directory / "lines.jsonl"
         run([*pair.tap, *state], stdout=lines, log=pair.log)
-        idle = scratch / "idle"
-        idle.write_text(_IDLE)
-        idle.chmod(0o755)
+        idle = _program(scratch / "idle", discover="echo '{\"streams\": []}'", run="cat >/dev/null")
+        catalog, states = pair.directory / "catalog.json", pair.states
+        tap = _program(scratch / "tap", discover=f"cat '{catalog}'", run=f"cat '{lines}'")
+        target = _program(scratch / "target", discover=":", run=f"cat >/dev/null; cat '{states}'")
         ours = Project(scratch / "ours", accounts)
-        nothing = Project(
-            scratch / "nothing", accounts, {name: str(idle) for name in ("tap-mailbox", "target-hashfs")}
-        )
-        ours.sync()
+        nothing = Project(scratch / "nothing", accounts, {"tap-mailbox": idle, "target-hashfs": idle})
+        same = Project(scratch / "same", accounts, {"tap-mailbox": tap, "target-hashfs": target})
+        for project in (ours, nothing, same):
+            project.sync()
         runs = alternated(
             {
                 "`tap-mailbox \\| target-hashfs`": pair.poll,
@@ -53,6 +54,7 @@ def report(scratch: Path, rounds: int) -> str:
                 "`target-hashfs` alone": lambda: run(pair.target, stdin=lines, log=pair.log),
                 "`import singer_sdk` alone": lambda: run([pair.tap[0], "-c", "import singer_sdk"]),
                 "`meltano run` with the pair": ours.poll,
+                "`meltano run` with programs that repeat what ours say": same.poll,
                 "`meltano run` with programs that do nothing": nothing.poll,
             },
             rounds,
@@ -64,3 +66,9 @@ def report(scratch: Path, rounds: int) -> str:
             for name, each in runs.items()
         ),
     )
+
+
+def _program(path: Path, *, discover: str, run: str) -> str:
+    path.write_text(_PROGRAM.format(discover=discover, run=run))
+    path.chmod(0o755)
+    return str(path)

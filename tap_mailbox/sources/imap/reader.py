@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from tap_mailbox.sources.imap.backlog import Backlog
     from tap_mailbox.sources.imap.events import Event, Outcome
-    from tap_mailbox.sources.imap.handover import Handover
     from tap_mailbox.sources.imap.jobs import Jobs
     from tap_mailbox.sources.imap.session import Session
 
@@ -66,7 +66,7 @@ class FolderReader:
 
     session: Session
     jobs: Jobs
-    events: Handover
+    events: Backlog
     start_date: datetime | None
     _closing: threading.Event = field(default_factory=threading.Event)
     _drops: Counter[int] = field(default_factory=Counter)

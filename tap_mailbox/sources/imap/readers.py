@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from tap_mailbox.errors import PoliteStop
+from tap_mailbox.sources.imap.backlog import Backlog
 from tap_mailbox.sources.imap.events import ReaderDone, ReaderFailed
-from tap_mailbox.sources.imap.handover import Handover
 from tap_mailbox.sources.imap.jobs import Jobs
 from tap_mailbox.sources.imap.reader import JOIN_SECONDS, POLL_SECONDS, FolderReader
 
@@ -26,7 +26,7 @@ class Readers:
         self, sessions: Iterable[Session], jobs: Iterable[Job], *, start_date: datetime | None
     ) -> None:
         self._jobs = Jobs(jobs)
-        self._events = Handover()
+        self._events = Backlog()
         self._readers = [FolderReader(session, self._jobs, self._events, start_date) for session in sessions]
         self.lost: list[Exception] = []
         """What ended a reader whose work others have done."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tap_mailbox.sources.imap.events import Event
 
 
-class Handover:
+class Backlog:
     """Events in the order in which they were put.
 
     It is mail that is limited, not events: whoever had to wait until somebody knows that a folder is done
