@@ -48,8 +48,16 @@ class Direct:
         """Yield the records that are still on their way."""
         yield from ()
 
+    @property
+    def on_its_way(self) -> bool:
+        """Whether messages were put of which no record was handed over yet."""
+        return False
+
     def settle(self) -> None:
         """Let the Singer state say what was handed over, unless something is on its way."""
+
+    def close(self) -> None:
+        """Settle if that is possible, and forget what is on its way."""
 
 
 class Ahead(Direct):
@@ -81,6 +89,10 @@ class Ahead(Direct):
         if len(self._chunk) >= CHUNK_MESSAGES or self._chunk_octets >= CHUNK_OCTETS:
             self._submit()
         yield from self._returned()
+        # One slow message keeps the others waiting, not their number growing.
+        while len(self._chunks) > self._parsers.ahead:
+            self._parsers.wait()
+            yield from self._returned()
 
     def rest(self) -> Iterator[dict[str, Any]]:
         """Yield the records that are still on their way, as they come.
@@ -96,15 +108,27 @@ class Ahead(Direct):
 
     def settle(self) -> None:
         """Let the Singer state say what was handed over, unless something is on its way."""
-        if not self._chunk and not self._chunks:
+        if not self.on_its_way:
+            settled = _copy(self.bookmark)
             self._standing.clear()
-            self._standing.update(_copy(self.bookmark))
+            self._standing.update(settled)
+
+    def close(self) -> None:
+        """Settle if that is possible; else end the processes, whose answers are for no other account."""
+        self.settle()
+        if self.on_its_way:
+            self._parsers.close()
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether messages were put of which no record was handed over yet."""
+        return bool(self._chunk or self._chunks)
 
     def _submit(self) -> None:
         if self._chunk:
             chunk = Chunk(self._chunk, {**self._options, "fetched_at": datetime.now(UTC)})
-            self._chunk, self._chunk_octets = [], 0
             self._chunks.append(chunk)
+            self._chunk, self._chunk_octets = [], 0
             self._parsers.submit(chunk)
 
     def _returned(self) -> Iterator[dict[str, Any]]:
@@ -112,11 +136,13 @@ class Ahead(Direct):
 
         while self._chunks and self._chunks[0].returned:
             chunk = self._chunks[0]
-            if chunk.records is not None:
-                yield from chunk.records
-            else:
-                for message in chunk.messages:
-                    yield build_record(message, **chunk.options)
+            for number in range(chunk.handed_over, chunk.size):
+                self._parsers.stop.check()
+                if chunk.records is not None:
+                    yield chunk.records[number]
+                else:
+                    yield build_record(chunk.messages[number], **chunk.options)
+                chunk.handed_over += 1
             # Only now: until its last record was handed over, or if one of them fails, nothing settles.
             self._chunks.popleft()
 
@@ -130,4 +156,5 @@ def _copy(bookmark: dict[str, Any]) -> dict[str, Any]:
 def _octets(message: RawMessage | JsonMessage) -> int:
     if isinstance(message, RawMessage):
         return len(message.octets)
-    return sum(len(each.octets) for each in message.attachments)
+    fields = sum(len(value) for value in message.fields.values() if isinstance(value, str))
+    return fields + sum(len(each.octets) for each in message.attachments)

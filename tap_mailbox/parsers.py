@@ -7,6 +7,7 @@ tap, even when that is killed.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import pickle
@@ -14,6 +15,7 @@ import select
 import subprocess
 import sys
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -51,6 +53,18 @@ class Chunk:
     """One for each message, as soon as they are known."""
     returned: bool = False
     """Whether nobody works on it any more; without records it is up to the tap."""
+    handed_over: int = 0
+    """How many of the records were."""
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = len(self.messages)
+
+    def take(self, records: list[dict[str, Any]] | None) -> None:
+        """Take what a process made of the messages; None when it could not."""
+        self.records, self.returned = records, True
+        if records is not None:
+            self.messages = []
 
 
 class Parsers:
@@ -58,7 +72,9 @@ class Parsers:
 
     def __init__(self, count: int, stop: Stop) -> None:
         self._count = count
-        self._stop = stop
+        self.stop = stop
+        self.ahead = CHUNKS_EACH * count
+        """How many chunks may be on their way before the first of them must have returned."""
         self._processes: list[_Process] = []
         self.started = False
         """Whether somebody had a chunk for them."""
@@ -74,7 +90,10 @@ class Parsers:
         while self._processes:
             process = min(self._processes, key=lambda each: len(each.chunks))
             if len(process.chunks) < CHUNKS_EACH:
-                process.submit(chunk)
+                try:
+                    process.submit(chunk)
+                except Exception:  # noqa: BLE001  # too deep or too large to be pickled: the tap can parse it
+                    break
                 self.exchange()
                 return
             self.wait()
@@ -85,12 +104,10 @@ class Parsers:
         try:
             while len(self._processes) < self._count:
                 self._processes.append(_Process())
-        except OSError as error:
+        except (OSError, TypeError) as error:  # TypeError: an embedded Python knows no executable
+            reason = getattr(error, "strerror", None) or "there is no Python to start"
             logger.warning(
-                "%d of %d parser processes could be started (%s)",
-                len(self._processes),
-                self._count,
-                error.strerror,
+                "%d of %d parser processes could be started (%s)", len(self._processes), self._count, reason
             )
 
     def exchange(self, milliseconds: int = 0) -> None:
@@ -103,7 +120,7 @@ class Parsers:
         for process in list(self._processes):
             try:
                 process.exchange(ready)
-            except (OSError, EOFError, pickle.UnpicklingError):
+            except Exception:  # noqa: BLE001  # it is gone, or out of its mind in whatever way
                 self._processes.remove(process)
                 code = process.end()
                 logger.warning(
@@ -116,7 +133,7 @@ class Parsers:
         Raises:
             Stopped: a signal arrived.
         """
-        self._stop.check()
+        self.stop.check()
         self.exchange(WAIT_MILLISECONDS)
 
     def close(self) -> None:
@@ -144,12 +161,14 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            pipesize=PIPE_OCTETS,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=_environment(),
             start_new_session=True,
         )
         for descriptor in (self._requests, self._answers):
             os.set_blocking(descriptor, False)
+            # Too many large pipes of this user, or not Linux: then small ones, as in `wire.py`.
+            with suppress(OSError, AttributeError):
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_OCTETS)
 
     @property
     def _requests(self) -> int:
@@ -160,9 +179,10 @@ class _Process:
         return cast("IO[bytes]", self._popen.stdout).fileno()
 
     def submit(self, chunk: Chunk) -> None:
-        """Take a chunk; `exchange` sends it."""
+        """Take a chunk; `exchange` sends it. What cannot be pickled raises, and leaves no trace here."""
+        request = memoryview(framed((chunk.messages, chunk.options)))
         self.chunks.append(chunk)
-        self._outgoing.append(memoryview(framed((chunk.messages, chunk.options))))
+        self._outgoing.append(request)
 
     def interests(self) -> Iterator[tuple[int, int]]:
         """Yield the descriptors to poll, with the events to poll for."""
@@ -175,7 +195,7 @@ class _Process:
         """Write and read as far as that goes at once.
 
         Raises:
-            OSError, EOFError, pickle.UnpicklingError: the process is gone, or out of its mind.
+            Exception: the process is gone, or says what cannot be an answer.
         """
         if self._requests in ready:
             self._outgoing[0] = self._outgoing[0][os.write(self._requests, self._outgoing[0]) :]
@@ -196,8 +216,9 @@ class _Process:
             with memoryview(self._incoming) as view:
                 records = pickle.loads(view[HEAD_OCTETS:end])  # noqa: S301  # our own process's
             del self._incoming[:end]
-            chunk = self.chunks.popleft()
-            chunk.records, chunk.returned = records, True
+            if records is not None and len(records) != self.chunks[0].size:
+                raise EOFError
+            self.chunks.popleft().take(records)
 
     def end(self) -> int:
         """Kill the process if it still runs, give its chunks back, and return its exit code."""
@@ -206,6 +227,19 @@ class _Process:
         self._popen.kill()
         with self._popen:
             return self._popen.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Return what Python needs of our environment: a process that reads hostile mail is told no secrets."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _NEEDED or name.startswith(("DYLD_", "LC_", "LD_", "PYTHON"))
+    }
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+_NEEDED = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "TZ"})
 
 
 def automatic() -> int:

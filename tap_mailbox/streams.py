@@ -164,21 +164,22 @@ class MessagesStream(Stream):
                         yield from self._counted(handover.rest())
                         self._write_state(handover)
                     continue
-                if self._is_state_due():
+                if self._is_state_due(handover):
                     yield from self._counted(handover.rest())
                     self._write_state(handover)
                 yield from self._counted(handover.put(message))
             yield from self._counted(handover.rest())
             self._write_state(handover)
-        except AccountError:
+        except Exception:
+            # What was read before is handed over, whatever stopped the source; unless it was a signal.
+            self._stop.check()
             yield from self._counted(handover.rest())
             raise
         finally:
-            handover.settle()
+            handover.close()
 
     def _counted(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for record in records:
-            self._stop.check()
             yield record
             self._messages_since_state += 1
 
@@ -190,9 +191,11 @@ class MessagesStream(Stream):
         few = len(bookmark.get("folders") or bookmark.get("paths") or ()) <= FOLDERS_OF_SMALL_STATE
         return few or time.monotonic() - self._last_state >= STATE_SECONDS
 
-    def _is_state_due(self) -> bool:
+    def _is_state_due(self, handover: Direct) -> bool:
+        if self._messages_since_state >= STATE_MESSAGES:
+            return True
         waited = time.monotonic() - self._last_state >= STATE_SECONDS
-        return self._messages_since_state >= STATE_MESSAGES or bool(self._messages_since_state and waited)
+        return waited and (self._messages_since_state > 0 or handover.on_its_way)
 
     def _write_state(self, handover: Direct) -> None:
         """Emit the state as it stands, if it differs from the last one; nothing may be on its way.

@@ -50,6 +50,8 @@ class TapMailbox(Tap):
     name = "tap-mailbox"
     package_name = "tap-mailbox"
     config_jsonschema: ClassVar[dict[str, Any]] = load_schema("tap-config")
+    # The SDK makes a number of every variable of the environment where a number may stand.
+    config_jsonschema["properties"]["workers"]["type"] = "string"
     # No BATCH: its files are not durable when the message about them is written.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,

@@ -36,8 +36,11 @@ def is_full(pipe: Path) -> bool:
 
 
 def children(pid: int) -> list[str]:
-    """Return the ids of the processes that a process has started."""
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """Return the ids of the processes that a process has started and that are still there, as it is."""
+    try:
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def runs(pid: str) -> bool:

@@ -65,11 +65,11 @@ def handlers_restored() -> Iterator[None]:
 def run_tap(
     accounts: list[dict[str, Any]], state: dict | None = None, catalog: dict | None = None, **config
 ) -> Run:
-    """Run the tap over *accounts* and return what came out."""
+    """Run the tap over *accounts* and return what came out; what it starts does not depend on the machine."""
     out = io.StringIO()
     with handlers_restored(), contextlib.redirect_stdout(out):
         tap = TapMailbox(
-            config={"accounts": accounts, **config},
+            config={"accounts": accounts, "workers": 0, **config},
             state=json.loads(json.dumps(state)) if state else None,
             catalog=catalog,
         )

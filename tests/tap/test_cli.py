@@ -88,9 +88,11 @@ def test_test_mode(tmp_path, dovecot):
     assert 3 == tap(tmp_path, config, "--test").returncode
 
 
-def test_configuration_from_the_environment(tmp_path, tree):
+@pytest.mark.parametrize("workers", ["auto", "0", "2"])
+def test_configuration_from_the_environment(tmp_path, tree, workers):
     """--config=ENV reads TAP_MAILBOX_*."""
-    environment = {**os.environ, "TAP_MAILBOX_ACCOUNTS": json.dumps([files_account(tree)])}
+    accounts = json.dumps([files_account(tree)])
+    environment = {**os.environ, "TAP_MAILBOX_ACCOUNTS": accounts, "TAP_MAILBOX_WORKERS": workers}
     done = tap(tmp_path, None, "--config=ENV", env=environment)
     assert (0, 40) == (done.returncode, len(records(done.stdout)))
 

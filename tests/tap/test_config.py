@@ -76,6 +76,10 @@ def test_server(keys, expected):
         ({"accounts": [{"name": "mac", "protocol": "files"}]}, ["'mac'", "path"]),
         ({"accounts": [WORK], "only": ["elsewhere"]}, ["only", "elsewhere", "work"]),
         ({"accounts": [WORK], "start_date": "last year"}, ["start_date", "RFC 3339"]),
+        ({"accounts": [WORK], "workers": "many"}, ["workers", "auto"]),
+        ({"accounts": [WORK], "workers": 17}, ["workers"]),
+        ({"accounts": [WORK], "workers": "17"}, ["workers"]),
+        ({"accounts": [WORK], "workers": 1.5}, ["workers", "integer or string"]),
     ],
 )  # fmt: skip
 def test_refused(config, words):
@@ -140,3 +144,18 @@ def test_limits_are_those_of_the_reader():
 def test_secrets_have_no_representation():
     """A value that ends up in a traceback or a log shows no password."""
     assert "fake-secret" not in repr(parse(WORK))
+
+
+@pytest.mark.parametrize(
+    ("keys", "workers"),
+    [
+        ({}, None),
+        ({"workers": "auto"}, None),
+        ({"workers": 0}, 0),
+        ({"workers": 16}, 16),
+        ({"workers": "3"}, 3),
+    ],
+)
+def test_workers(keys, workers):
+    """A number, also one that came as text from the environment, or as many as find a core."""
+    assert workers == parse_config({"accounts": [WORK], **keys}, load_schema("tap-config")).workers

@@ -9,7 +9,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,17 @@ from typing import Any
 import pytest
 
 from tap_mailbox import parsers as module
-from tap_mailbox.errors import Stopped
-from tap_mailbox.handover import CHUNK_MESSAGES, DIRECT_MESSAGES, LARGE_OCTETS, Ahead
-from tap_mailbox.message import JsonMessage, RawMessage, Seen
+from tap_mailbox import record, streams
+from tap_mailbox.errors import AccountError, Stopped
+from tap_mailbox.handover import CHUNK_MESSAGES, DIRECT_MESSAGES, LARGE_OCTETS, Ahead, _octets
+from tap_mailbox.message import Content, JsonMessage, RawMessage, Seen
+from tap_mailbox.parser import framed
 from tap_mailbox.parsers import Parsers
 from tap_mailbox.record import build_record
+from tap_mailbox.sources.imap.source import ImapSource
 from tap_mailbox.stop import Stop
-from tests.tap.runs import files_account, mail, run_tap
+from tests.servers.imap_script import ImapScript, Mailbox, Message
+from tests.tap.runs import Run, imap_account, mail, run_tap
 from tests.waiting import children, runs, wait_until
 
 OPTIONS = {"account": "old-mac", "email": None, "with_raw": True, "limits": {}}
@@ -151,8 +155,9 @@ def test_defect_of_the_parser(parsers: Parsers) -> None:
     assert [timeless(each) for each in records] == expected(made)
     with pytest.raises(AttributeError):
         list(ahead.rest())
-    ahead.settle()
+    ahead.close()
     assert {} == standing
+    assert not parsers.started
 
 
 def test_signal_while_all_are_busy(parsers: Parsers, stop: Stop) -> None:
@@ -182,13 +187,34 @@ def test_automatic(monkeypatch: pytest.MonkeyPatch, cores: int, processes: int) 
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> list[dict[str, Any]]:
-    """An account of 600 messages, more than a STATE in between covers."""
-    path = tmp_path / "mail"
-    path.mkdir()
-    for number in range(600):
-        (path / f"{number:04}.eml").write_bytes(mail(number, body="x" * (number % 7) * 10_000))
-    return [files_account(path, name="old-mac")]
+def box(make_imap_script: Callable[..., ImapScript]) -> list[dict[str, Any]]:
+    """Two accounts of 600 messages each; the bookmark has the number of the last one handed over."""
+    mails = {number: Message(mail(number, body="x" * (number % 7) * 10_000)) for number in range(1, 601)}
+    server = make_imap_script({"INBOX": Mailbox(mails)})
+    return [imap_account(server, name=name) for name in ("first", "second")]
+
+
+def covered(state: dict[str, Any], name: str) -> int:
+    """Return how many messages of an account a state covers."""
+    account = state["bookmarks"]["imap_messages"]["accounts"].get(name) or {}
+    return int(account.get("folders", {}).get("INBOX", {}).get("last_uid", 0))
+
+
+def numbers(run: Run, name: str) -> list[int]:
+    """Return the messages of an account in the order in which they were handed over."""
+    return [record["source"]["uid"] for record in run.records if record["account"] == name]
+
+
+def check_states(run: Run, *, exactly: bool = False) -> None:
+    """No state covers more than the records before it; *exactly*: and none less."""
+    seen = {"first": 0, "second": 0}
+    for line in run.lines:
+        if line["type"] == "RECORD":
+            seen[line["record"]["account"]] += 1
+        elif line["type"] == "STATE":
+            for name, count in seen.items():
+                assert covered(line["value"], name) <= count
+                assert covered(line["value"], name) == count or not exactly
 
 
 def test_whole_run(box: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,17 +222,187 @@ def test_whole_run(box: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -
     pids = []
     end = module._Process.end
     monkeypatch.setattr(module._Process, "end", lambda self: pids.append(str(self._popen.pid)) or end(self))
-    alone, together = run_tap(box, workers=0), run_tap(box, workers=2)
+    alone, together = run_tap(box), run_tap(box, workers=2)
     assert [False, False] == [runs(pid) for pid in pids]
     assert (0, 0) == (alone.code, together.code)
     assert [timeless(each) for each in alone.records] == [timeless(each) for each in together.records]
-    assert alone.state == together.state
+    assert (600, 600) == tuple(covered(together.state, name) for name in ("first", "second"))
     assert [] == run_tap(box, together.state, workers=2).records
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "states"), [("STATE_MESSAGES", 70, 14), ("STATE_SECONDS", 0, 1_000)]
+)
+def test_states_in_between(
+    box: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, limit: str, value: int, states: int
+) -> None:
+    """As many as without processes, though what is on its way is waited for; each says what was handed over."""
+    monkeypatch.setattr(streams, limit, value)
+    run = run_tap(box, workers=2)
+    assert len(run.states) >= states
+    check_states(run, exactly=True)
+
+
+@pytest.mark.parametrize(
+    "error", [AccountError("the disk is gone"), ValueError("a defect")], ids=["known", "not"]
+)
+def test_source_that_fails(
+    box: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """All that was read before is handed over, the state says so, and the next account is read as ever."""
+    everything = ImapSource.messages
+
+    def broken(source: ImapSource) -> Iterator[Any]:
+        for number, message in enumerate(everything(source)):
+            if number == 333 and source._account.name == "first":
+                raise error
+            yield message
+
+    monkeypatch.setattr(ImapSource, "messages", broken)
+    run = run_tap(box, workers=3)
+    assert 3 == run.code
+    assert list(range(1, 334)) == numbers(run, "first")
+    assert list(range(1, 601)) == numbers(run, "second")
+    check_states(run)
+    assert (333, 600) == (covered(run.state, "first"), covered(run.state, "second"))
+
+
+def test_account_that_leaves_something(box: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parser's defect ends its account before that message; no answer reaches the next account."""
+    built = record.build_record
+
+    def broken(message: Any, **options: Any) -> dict[str, Any]:
+        if isinstance(message, Unreadable):
+            raise TypeError
+        return built(message, **options)
+
+    # In the processes the message is none: they answer that they cannot, and the tap meets the defect.
+    everything = ImapSource.messages
+
+    def wrong(source: ImapSource) -> Iterator[Any]:
+        for number, message in enumerate(everything(source)):
+            mine = number == 333 and source._account.name == "first"
+            yield Unreadable(message.octets, message.seen) if mine else message
+
+    monkeypatch.setattr(ImapSource, "messages", wrong)
+    monkeypatch.setattr(record, "build_record", broken)
+    run = run_tap(box, workers=2)
+    assert 3 == run.code
+    assert list(range(1, 334)) == numbers(run, "first")
+    assert list(range(1, 601)) == numbers(run, "second")
+    check_states(run)
+    assert covered(run.state, "first") <= 333
+    assert 600 == covered(run.state, "second")
+
+
+class Unreadable(RawMessage):
+    """A message that no other process can read."""
+
+    def __reduce__(self) -> Any:
+        return int, ("no number",)
+
+
+def test_message_too_deep_to_be_sent(parsers: Parsers, caplog: pytest.LogCaptureFixture) -> None:
+    """The tap parses what cannot be pickled; later answers go to their own messages, and no process is lost."""
+    deep: Any = "bottom"
+    for _ in range(5_000):
+        deep = [deep]
+    made = messages(300)
+    made[150] = JsonMessage(
+        {"message_id": "<deep@x>", "body_text": "x", "more": deep}, Seen(protocol="files")
+    )
+    ahead = Ahead({}, OPTIONS, parsers)
+    records = [record for each in made for record in ahead.put(each)]
+    records += ahead.rest()
+    assert [timeless(each) for each in records] == expected(made)
+    assert [] == caplog.messages
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"x" * 7,
+        framed([]),
+        framed([{}] * 99),
+        framed(7),
+        (9).to_bytes(8) + b"cnowhere\nx\n.",
+        b"\xff" * 20,
+    ],
+    ids=["end", "cut", "none", "too many", "no list", "unknown", "endless"],
+)
+def test_process_out_of_its_mind(
+    parsers: Parsers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: bytes
+) -> None:
+    """What is no answer is believed by nobody: the tap parses by itself."""
+    (tmp_path / "answer").write_bytes(answer)
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nhead -c 9 >/dev/null\ncat '{tmp_path / 'answer'}'\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    made = messages(200)
+    ahead = Ahead({}, OPTIONS, parsers)
+    records = [record for each in made for record in ahead.put(each)]
+    records += ahead.rest()
+    assert [timeless(each) for each in records] == expected(made)
+
+
+def test_slow_process(parsers: Parsers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the first chunk takes its time the others wait for it, and no more of them than was said."""
+    made = [each for each in messages(800) if _octets(each) <= LARGE_OCTETS]
+    ahead = Ahead({}, OPTIONS, parsers)
+    records = [record for each in made[:DIRECT_MESSAGES] for record in ahead.put(each)]
+    parsers._start()
+    slow = parsers._processes[0]._popen.pid
+    os.kill(slow, signal.SIGSTOP)
+    lengths = []
+
+    def wait(wait: Any = parsers.wait) -> None:
+        lengths.append(len(ahead._chunks))
+        if lengths.count(parsers.ahead + 1) > 3:
+            os.kill(slow, signal.SIGCONT)
+        wait()
+
+    monkeypatch.setattr(parsers, "wait", wait)
+    records += [record for each in made[DIRECT_MESSAGES:] for record in ahead.put(each)]
+    records += ahead.rest()
+    assert parsers.ahead + 1 == max(lengths)
+    assert [timeless(each) for each in records] == expected(made)
+
+
+@pytest.mark.parametrize("kind", ["octets", "text", "attachment"])
+def test_large_messages_stay_here(parsers: Parsers, kind: str) -> None:
+    """What would lie in memory several times on its way is parsed by the tap itself."""
+    ahead = Ahead({}, OPTIONS, parsers)
+    for each in messages(DIRECT_MESSAGES + CHUNK_MESSAGES):
+        list(ahead.put(each))
+    assert parsers.started
+    much, seen = b"x" * (LARGE_OCTETS + 1), Seen(protocol="files")
+    large = {
+        "octets": RawMessage(much, seen),
+        "text": JsonMessage({"body_text": much.decode()}, seen),
+        "attachment": JsonMessage(
+            {}, seen, attachments=(Content(octets=much, filename=None, content_type="a/b"),)
+        ),
+    }
+    list(ahead.put(large[kind]))
+    assert not ahead.on_its_way
+
+
+def test_processes_are_told_no_secrets(parsers: Parsers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their environment has what Python needs, and none of what configures the tap."""
+    for name in ("TAP_MAILBOX_KEY", "TAP_MAILBOX_ACCOUNTS", "MELTANO_DATABASE_URI", "WORK_PASSWORD"):
+        monkeypatch.setenv(name, "fake-secret")
+    parsers._start()
+    for process in parsers._processes:
+        told = Path(f"/proc/{process._popen.pid}/environ").read_bytes()
+        assert b"PYTHONPATH=" in told
+        assert b"fake-secret" not in told
 
 
 def test_ends_with_the_tap(box: list[dict[str, Any]], tmp_path: Path) -> None:
     """A tap that is killed leaves no process; and none takes its modules from the working directory."""
-    (tmp_path / "pickle.py").write_text("raise SystemExit")
+    (tmp_path / "pickle.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
     (tmp_path / "tap.json").write_text(json.dumps({"accounts": box, "workers": 2}))
     tap = subprocess.Popen(
         [sys.executable, "-P", "-m", "tap_mailbox", "--config", "tap.json"],
@@ -217,6 +413,7 @@ def test_ends_with_the_tap(box: list[dict[str, Any]], tmp_path: Path) -> None:
     with tap:
         while not (started := children(tap.pid)):
             assert os.read(tap.stdout.fileno(), 1 << 16)  # type: ignore[union-attr]  # it waits for room
-        assert all(map(runs, started))
+        assert os.read(tap.stdout.fileno(), 1 << 16)  # type: ignore[union-attr]
         tap.kill()
     wait_until(lambda: not any(map(runs, started)))
+    assert not (tmp_path / "imported").exists()

@@ -27,6 +27,6 @@ def _tree():
 
 TestTapMailbox = get_tap_test_class(
     TapMailbox,
-    config={"accounts": [files_account(TREE)]},
+    config={"accounts": [files_account(TREE)], "workers": 0},
     suite_config=SuiteConfig(ignore_no_records_for_streams=["imap_messages", "graph_messages"]),
 )

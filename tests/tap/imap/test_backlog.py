@@ -92,7 +92,7 @@ def test_folders_read_ahead(make_imap_script, monkeypatch, messages, ahead):
         return put(handover, message)
 
     monkeypatch.setattr(Direct, "put", parsed)
-    run = run_tap([imap_account(server)], workers=0)
+    run = run_tap([imap_account(server)])
     everything = [f"{folder}-{uid}" for folder in range(FOLDERS) for uid in range(1, messages + 1)]
     assert (0, everything, [1 + ahead]) == (run.code, run.ids, opened)
     assert {messages} == {entry["last_uid"] for entry in run.folders().values()}
