@@ -23,7 +23,7 @@ from tap_mailbox.mime.message import Address, Limits
 
 _SIMPLE = re.compile(
     rb'[ \t]*+(?:(?:"([^"\\<>]*+)"|([^",:;<>()@\[\]\\]*+))[ \t]*+<([^\s<>",;:()\[\]\\]++)>'
-    rb'|([^\s<>",;:()\[\]\\@=]++(?:@[^\s<>",;:()\[\]\\@=]++)?+))[ \t]*+(?:[,;]|\Z)'
+    rb'|([^\s<>",;:()\[\]\\@=]++(?:@[^\s<>",;:()\[\]\\@=]++)?))[ \t]*+(?:[,;]|\Z)'
 )
 
 # An encoded word is one token: a comma, a parenthesis or a quote inside separates nothing. Runs of one
@@ -31,7 +31,7 @@ _SIMPLE = re.compile(
 _TOKEN = re.compile(
     rb"(?P<word>=\?[^?\s]*+\?[bBqQ]\?[^?]*+\?=)"
     rb'|(?P<quoted>"(?:[^"\\]++|\\.)*+")'
-    rb'|(?P<angle><++(?:"[^"<>]*+"|[^<>"])*+>++)'
+    rb'|(?P<angle><++(?:"[^"<>]*+"|[^<>"])*>++)'
     rb"|(?P<separator>[,;]++)"
     rb"|(?P<open><++)"
     rb"|(?P<special>[:()])"

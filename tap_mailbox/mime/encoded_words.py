@@ -16,8 +16,9 @@ from tap_mailbox.mime.transfer import lenient_base64
 
 # Possessive, and the text of a word cannot run over the opening of another: a flood of openings, of which
 # the last is closed, costs one pass. A question mark inside is none of RFC 2047, but of some mailers.
+# A group whose last round may fail half-way is not: Python before 3.11.5 matches that wrongly (gh-106052).
 _WORD = re.compile(
-    rb"=\?([^?\s\x00-\x1f]*+)\?([bBqQ])\?((?:[^?=]++|\?(?!=)|=(?!\?[^?\s\x00-\x1f]*+\?[bBqQ]\?))*+)\?="
+    rb"=\?([^?\s\x00-\x1f]*+)\?([bBqQ])\?((?:[^?=]++|\?(?!=)|=(?!\?[^?\s\x00-\x1f]*+\?[bBqQ]\?))*)\?="
 )
 # Not the strict mode of a2b_base64: what that refuses depends on the Python release.
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?+\Z")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _FIELD = re.compile(rb"(?!--)([^\x00-\x20:\x7f]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
 _UNFOLDED_FIELD = re.compile(rb"^(?!--)([^\x00-\x20:\x7f]++)[ \t]*+:[ \t]*+([^\n]*+)\n", re.MULTILINE)
 _LINE = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)")
-_BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?+\n)++")
+_BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?+\n)+")
 _ENVELOPE = re.compile(rb">?From (?!\s*:)[^\n]*+\n")
 _FOLD = re.compile(rb"\n(?=[ \t])")
 _HEADER_END = re.compile(rb"\n\r?\n")
