@@ -170,8 +170,8 @@ class MessagesStream(Stream):
                 yield from self._counted(handover.put(message))
             yield from self._counted(handover.rest())
             self._write_state(handover)
-        except Exception:
-            # What was read before is handed over, whatever stopped the source; unless it was a signal.
+        except Exception:  # whatever it was that stopped the source, but for a signal:
+            # what it gave before that is handed over, or a lasting defect would keep it out for ever.
             self._stop.check()
             yield from self._counted(handover.rest())
             raise

@@ -56,7 +56,7 @@ def test_time_of_a_request(graph: GraphServer, box: Mailbox, client: PlainClient
     """T1: it begins when all of it has come in, whatever the simulator does before it answers."""
 
     def slow(token: str) -> Grant:
-        time.sleep(0.05)
+        time.sleep(0.05)  # the simulator's own work, which the time of a request leaves out
         return Grant(box.address, "app")
 
     graph.accept, client.token = slow, "theirs"
