@@ -98,12 +98,13 @@ def test_link_is_replaced_last(world, monkeypatch):
     world.fill(3)
     first = world.run()
     old = entry_of(first.state)["delta_link"]
-    world.fill(range(3, 9))
+    world.fill(range(3, 33))
     second = world.run(first.state, world.account(reconcile_days=None))
-    last = max(number for number, line in enumerate(second.lines) if line["type"] == "RECORD")
-    links = [entry_of(line["value"])["delta_link"] for line in second.lines[:last] if line["type"] == "STATE"]
-    assert 5 <= len(links)
-    assert {old} == set(links)
+    records = [number for number, line in enumerate(second.lines) if line["type"] == "RECORD"]
+    states = [line for line in second.lines[: records[-1]] if line["type"] == "STATE"]
+    # How many come in between is a matter of how four requests overtake each other; of fifteen pages some do.
+    assert second.lines.index(states[-1]) > records[0]
+    assert {old} == {entry_of(state["value"])["delta_link"] for state in states}
     assert old != folders(second)["Inbox"]["delta_link"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 
@@ -147,12 +148,22 @@ def test_connections_beyond_the_servers_limit(make_imap_script):
     """Where the server takes fewer connections than configured, those it takes do the work."""
     server = make_imap_script({f"F{number}": box(number) for number in range(1, 7)})
     seen: list[int] = []
+    refused = threading.Event()
 
     def one_only(command, usual):
         seen.append(command.connection)
-        return usual if command.connection == seen[0] else "{tag} NO [LIMIT] too many\r\n"
+        if command.connection == seen[0]:
+            return usual
+        refused.set()
+        return "{tag} NO [LIMIT] too many\r\n"
+
+    def not_alone(_command, usual):
+        # The first connection would else be done before the next one has asked.
+        assert refused.wait(30)
+        return usual
 
     server.answer("LOGIN", one_only)
+    server.answer("EXAMINE", not_alone)
     run = run_tap([imap_account(server, connections=3)])
     assert (0, 6) == (run.code, len(run.ids))
     assert any("connections was lost" in line for line in run.report().warnings)
