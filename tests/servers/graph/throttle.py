@@ -50,8 +50,11 @@ class Throttle:
     concurrency: int = 4
     retry_after_style: str = "integer"
     """Or `fractional` (2.128), `date` (an HTTP-date), `absent` (outlook-dev-docs#144)."""
-    grace: float = 0.05
-    """Seconds for requests that were under way: a client cannot know of an answer that it has not received."""
+    grace: float = 0.25
+    """Seconds for requests that were under way: a client cannot know of an answer that it has not received.
+
+    On a machine with more to do than it can a request takes a tenth of a second to get here.
+    """
     violations: list[Violation] = field(default_factory=list)
     most_in_flight: int = 0
     _in_flight: Counter[object] = field(default_factory=Counter)
