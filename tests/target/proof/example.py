@@ -1,4 +1,4 @@
-"""An archive, made by the real target, that holds something of everything; and a way to spoil its files."""
+"""An archive, made by the real target, that holds something of everything; and ways to spoil its files."""
 
 from __future__ import annotations
 
@@ -46,3 +46,9 @@ def rewrite(file: Path, **changes: Any) -> None:
     document = json.loads(file.read_bytes()) | changes
     order = Canonical(load_schema("message"))._order
     file.write_bytes(order.encode(document))
+
+
+def replace(file: Path, old: bytes, new: bytes) -> None:
+    content = file.read_bytes()
+    assert old in content
+    file.write_bytes(content.replace(old, new, 1))

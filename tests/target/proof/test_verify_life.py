@@ -1,16 +1,12 @@
-"""`hashfs verify` in an archive's life: crashes, runs at work, adopted trees, parts of it, several processes."""
+"""`hashfs verify` in an archive's life: crashes, runs at work, adopted trees."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
-import subprocess
-import sys
 import threading
-import tracemalloc
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +16,10 @@ from target_hashfs.proof.check import Checker
 from target_hashfs.proof.opened import Opened
 from target_hashfs.proof.verify import Totals, Verification
 from target_hashfs.proof.walk import Selection
-from target_hashfs.proof.workers import AHEAD, workers
-from tests.target.contents import looks
 from tests.target.lines import Json, a_record, record_line, schema_line, state_line, stream_of
-from tests.target.proof.commands import hashfs, verify
+from tests.target.proof.commands import findings_of, hashfs, verify
 from tests.target.proof.example import JOURNAL, ONE, TWO, stem
-from tests.target.running import archive_here, environment
-
-
-def findings_of(path: Path, jobs: int = 1) -> list[tuple[str, str]]:
-    verification = Verification(
-        path, Selection(), jobs=jobs, progress=lambda: nullcontext(lambda _totals: None)
-    )
-    return [(each.code.label, each.path) for each in verification.findings()]
-
+from tests.target.running import archive_here
 
 # Crashes
 
@@ -155,6 +141,15 @@ def test_verify_waits_for_a_commit(path: Path) -> None:
         thread.join()
 
 
+def test_lock_is_not_kept(path: Path) -> None:
+    """Between two looks a run may commit: the lock is shared, and given back."""
+    with Opened(path) as one, Opened(path) as other:
+        with one.between_commits(), other.between_commits():
+            pass
+        with (path / "hashfs.json").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def test_while_runs_write(tmp_path: Path) -> None:
     """Verified over and over during a run that commits each message: never a finding."""
     path = tmp_path / "archive"
@@ -240,135 +235,3 @@ def test_odd_values_are_canonical(path: Path, changes: Json) -> None:
         ).code
     )
     assert (0, []) == verify(path)
-
-
-# Parts
-
-
-@pytest.mark.parametrize(
-    ("arguments", "messages"),
-    [
-        ([], 5), (["--account", "gmail"], 4), (["--account", "work"], 1), (["--since", "2026-07"], 1),
-        (["--since", "2026/06"], 5), (["--since", "2027/01"], 0),
-        (["--account", "work", "--since", "2026/07"], 0),
-    ],
-)  # fmt: skip
-def test_parts(path: Path, arguments: list[str], messages: int) -> None:
-    """Only the account and the months that are asked for; what is not is no finding."""
-    result = hashfs("verify", path, "--json", *arguments)
-    document = json.loads(result.stdout)
-    assert (0, [], messages) == (result.exit_code, document["findings"], document["messages"])
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--since", "June"],
-        ["--since", "2026-13"],
-        ["--jobs", "0"],
-        ["--account", "nobody"],
-        ["--what"],
-        ["a", "b"],
-    ],
-)
-def test_usage(path: Path, arguments: list[str]) -> None:
-    """What cannot be understood is exit 2."""
-    assert 2 == hashfs("verify", *([path] if "a" not in arguments else []), *arguments).exit_code
-
-
-@pytest.mark.parametrize("command", ["verify", "root", "stats", "log"])
-@pytest.mark.parametrize("place", ["empty", "missing", "file"])
-def test_no_archive(tmp_path: Path, command: str, place: str) -> None:
-    """Exit 1, with what was expected, what was found, and what to do; nothing is created."""
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file").touch()
-    before = looks(tmp_path)
-    result = hashfs(command, tmp_path / place)
-    assert 1 == result.exit_code
-    assert "expected" in result.stderr
-    assert "hashfs.json" in result.stderr
-    assert before == looks(tmp_path)
-
-
-def test_unknown_version(path: Path) -> None:
-    """An archive of a later version is not called damaged."""
-    marker = json.loads((path / "hashfs.json").read_text())
-    (path / "hashfs.json").write_text(json.dumps(marker | {"version": 2}))
-    result = hashfs("verify", path)
-    assert (1, "") == (result.exit_code, result.stdout)
-    assert "update it" in result.stderr
-
-
-# Processes and memory
-
-
-def test_two_processes_find_the_same(path: Path) -> None:
-    """In the same order, too."""
-    archive_here(path, stream_of(400))
-    for name in sorted(looks(path))[::7]:
-        if name.endswith(".json"):
-            Path(name).chmod(0o640)
-    one = findings_of(path, jobs=1)
-    assert len(one) > 50
-    assert one == findings_of(path, jobs=2)
-
-
-def test_as_a_command(path: Path) -> None:
-    """The whole of it in processes of its own, in the directory itself, without a bar on a pipe."""
-    done = subprocess.run(
-        [sys.executable, "-m", "target_hashfs.cli", "verify", "--jobs", "2"],
-        cwd=path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (0, "") == (done.returncode, done.stderr)
-    assert done.stdout.startswith("clean: 5 messages")
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_few_items_are_under_way(jobs: int) -> None:
-    """However many there are, no more are taken than the processes need; results keep their order."""
-    taken = 0
-
-    def items() -> Any:
-        nonlocal taken
-        for number in range(200):
-            taken += 1
-            yield number
-
-    with workers(partial(nullcontext, abs), jobs) as work:
-        for count, result in enumerate(work(items())):
-            assert count == result
-            assert taken - count <= AHEAD * jobs
-    assert 200 == taken
-
-
-def test_memory_is_flat(tmp_path: Path) -> None:
-    """Ten times the journal lines and files take no more memory: counted, after what the first run loads."""
-    peaks = []
-    for number, messages in enumerate([100, 300, 3000]):
-        path = tmp_path / str(number)
-        archive_here(
-            path,
-            [
-                schema_line(),
-                *(record_line(each, eml=False, body_text="x" * 2000) for each in range(messages)),
-            ],
-        )
-        tracemalloc.start()
-        assert [] == findings_of(path)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    # What grows is the names of one directory: some 100 bytes each.
-    assert peaks[2] - peaks[1] < 2700 * 400
-
-
-def test_lock_is_not_kept(path: Path) -> None:
-    """Between two looks a run may commit: the lock is shared, and given back."""
-    with Opened(path) as one, Opened(path) as other:
-        with one.between_commits(), other.between_commits():
-            pass
-        with (path / "hashfs.json").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
