@@ -11,7 +11,7 @@ import pytest
 from tests.disks import in_memory
 from tests.target.running import Running
 
-ON_DISK = ("test_run", "test_crash", "test_lease")
+ON_DISK = ("test_run", "test_crash", "test_crash_for_real", "test_lease")
 """Modules that meet the real file system; the others test decisions, and need not wait for a disk."""
 
 

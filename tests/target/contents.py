@@ -1,4 +1,4 @@
-"""What is in an archive: its files, its journal, and whether the one covers the other."""
+"""What is in an archive: its files, its journal, whether the one covers the other, and what no run may leave."""
 
 from __future__ import annotations
 
@@ -74,3 +74,9 @@ def check_covered(path: Path, *, recovered_too: bool = True) -> None:
         assert len(files[name]) == entry["size"]
         eml = files.get(name.removesuffix(".json") + ".eml")
         assert (None if eml is None else sha256(eml).hexdigest()) == entry["eml_sha256"]
+
+
+def no_litter(path: Path) -> None:
+    """Neither temporary files nor an intent are left."""
+    names = set(everything(path))
+    assert not [name for name in names if name.endswith((".tmp", ".intent"))]

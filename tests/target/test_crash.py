@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from target_hashfs import sync
-from tests.disks import in_memory, require_syncfs
-from tests.servers.programs import require
-from tests.target.contents import check_covered, everything, journal, tree
+from tests.disks import in_memory
+from tests.target.contents import check_covered, everything, journal, no_litter, tree
 from tests.target.lines import Json, a_record, record_line, schema_line, state_line, stream_of, uid
-from tests.target.running import archive, archive_here, archive_watched
+from tests.target.running import archive_here, archive_watched
 
 CALLS = [
     *(
@@ -97,11 +96,6 @@ def tree_after(path: Path) -> dict[str, bytes]:
     made = {name: content for name, content in tree(copy).items() if not (path / name).exists()}
     shutil.rmtree(copy)
     return made
-
-
-def no_litter(path: Path) -> None:
-    names = set(everything(path))
-    assert not [name for name in names if name.endswith((".tmp", ".intent"))]
 
 
 def undisturbed(tmp_path: Path) -> dict[str, bytes]:
@@ -242,84 +236,5 @@ def test_death_of_another_run_is_noticed_under_way(tmp_path: Path) -> None:
     result = archive_here(path, lines(), commit_seconds=0, lease=False)
     assert (0, 21) == (result.code, uid(result.states[-1]))
     assert "recovered" in {entry["event"] for entry in journal(path)}
-    check_covered(path)
-    no_litter(path)
-
-
-# The same with real processes and real signals.
-
-
-def injecting(call: str, what: str) -> tuple[str, ...]:
-    """The prefix of a command whose nth *call* is disturbed."""
-    return (
-        require("strace"),
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        f"trace={call}",
-        "-e",
-        f"inject={call}:{what}",
-    )
-
-
-KILLS = [
-    ("fdatasync", 1),  # of the intent
-    ("fsync", 4),
-    ("linkat", 1),
-    ("linkat", 2),
-    ("linkat", 8),
-    ("unlinkat", 3),
-    ("fdatasync", 2),  # of the journal
-    ("rename,renameat", 1),
-]
-
-
-@pytest.mark.parametrize(("call", "number"), KILLS)
-def test_killed_for_real(tmp_path: Path, call: str, number: int) -> None:
-    """kill -9 at a system call: no state is out, and a restart gives the archive of an undisturbed run."""
-    path = tmp_path / "archive"
-    lines = stream_of(6, state_every=6)
-    result = archive(path, tmp_path, lines, prefix=injecting(call, f"signal=SIGKILL:when={number}"))
-    assert (-9, []) == (result.code, result.states) or (137, []) == (result.code, result.states)
-    again = archive_here(path, lines)
-    assert (0, [6]) == (again.code, [uid(state) for state in again.states])
-    archive_here(tmp_path / "other", lines)
-    assert tree(tmp_path / "other") == tree(path)
-    check_covered(path)
-    no_litter(path)
-
-
-ERRORS = [
-    ("fsync", "EIO", 3),
-    ("fdatasync", "EIO", 1),
-    ("fdatasync", "ENOSPC", 2),
-    ("linkat", "ENOSPC", 2),
-    ("syncfs", "EIO", 1),
-    ("write", "EDQUOT", 3),
-    ("mkdirat", "EROFS", 2),
-]
-
-
-@pytest.mark.parametrize(("call", "error", "number"), ERRORS)
-def test_errors_for_real(tmp_path: Path, call: str, error: str, number: int) -> None:
-    """A disk that refuses a call: exit 1, no state, one line without a traceback; then it heals."""
-    path = tmp_path / "archive"
-    lines = stream_of(6, state_every=6)
-    config: Json = {"durability": "syncfs"} if call == "syncfs" else {}
-    if call == "syncfs":
-        require_syncfs(tmp_path)
-    prefix = injecting(call, f"error={error}:when={number}+")
-    if call == "write":  # the log is written too: only from the intent on
-        prefix = injecting(call, f"error={error}:when=20+")
-        lines = stream_of(40, state_every=40)
-    result = archive(path, tmp_path, lines, prefix=prefix, **config)
-    assert (1, []) == (result.code, result.states)
-    if call != "write":
-        assert "Traceback" not in result.log
-        assert "No STATE was emitted" in result.log
-    again = archive_here(path, lines)
-    assert 0 == again.code
     check_covered(path)
     no_litter(path)
