@@ -105,3 +105,8 @@ def mail(
         f"Message-ID: <{number}@example.org>\r\nDate: {date}\r\nFrom: Ann <ann@example.org>\r\n"
         f"To: bob@example.org\r\nSubject: Message {number}\r\n\r\n{body}"
     ).encode()
+
+
+def timeless(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record without the time of the run."""
+    return record | {"source": record["source"] | {"fetched_at": None}}
