@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mailbox.sources.imap import session
 from tests.tap.runs import imap_account, mail, run_tap
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch):
-    monkeypatch.setattr(session, "FIRST_DELAY_SECONDS", 0.001)
 
 
 @pytest.fixture

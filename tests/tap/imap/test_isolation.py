@@ -13,11 +13,6 @@ from tests.servers.imap_script import CLOSE, Mailbox, Message
 from tests.tap.runs import imap_account, mail, run_tap
 
 
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch):
-    monkeypatch.setattr(session, "FIRST_DELAY_SECONDS", 0.001)
-
-
 def box(*uids: int) -> Mailbox:
     """A folder with these messages."""
     return Mailbox({uid: Message(mail(uid)) for uid in uids})

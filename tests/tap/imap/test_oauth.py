@@ -4,105 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tap_mailbox.sources.imap import session
 from tests.servers.dovecot import User
-from tests.servers.imap_script import CLOSE, ImapScript, Mailbox, Message
+from tests.servers.imap_script import CLOSE, Mailbox, Message
 from tests.servers.proxy import Proxy
-from tests.servers.token_mail import TokenMail, token_mail
+from tests.tap.imap.token_accounts import (
+    Settings,
+    application,
+    exchange,
+    generic,
+    google,
+    microsoft,
+    run,
+    service_account,
+)
 from tests.tap.runs import imap_account, mail, run_tap
-
-IMAP_SCOPE = "https://outlook.office.com/IMAP.AccessAsUser.All"
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch):
-    monkeypatch.setattr(session, "FIRST_DELAY_SECONDS", 0.001)
-
-
-@pytest.fixture(scope="module")
-def _world() -> Iterator[TokenMail]:
-    with token_mail() as all_of_them:
-        yield all_of_them
-
-
-@pytest.fixture
-def world(_world: TokenMail) -> TokenMail:
-    """All of them, without faults left over."""
-    for each in (_world.entra, _world.server, _world.introspection):
-        each.heal()
-        each.requests.clear()
-        each.latency = 0.0
-    _world.entra.expires_in, _world.server.expires_in = 3600, 3599
-    return _world
-
-
-def microsoft(directory: Path, world: TokenMail, user: User) -> dict[str, Any]:
-    """Return the settings of an account that signs in with Microsoft's tokens."""
-    app = world.entra.new_app()
-    fields = {"client_id": app.client_id, "client_secret": app.secret, "tenant_id": app.tenant}
-    (directory / "app.json").write_text(json.dumps(fields))
-    refresh_token = world.entra.new_refresh_token(app, user.name, [IMAP_SCOPE, "offline_access"])
-    (directory / "token.json").write_text(json.dumps({"refresh_token": refresh_token}))
-    method = {"method": "msal", "app_file": "app.json", "token_file": "token.json", "username": user.name}
-    return {"auth": [method], "authority": world.entra.authority, "ca_file": str(world.entra.ca_file)}
-
-
-def application(directory: Path, world: TokenMail, user: User) -> dict[str, Any]:
-    """Return the settings of an account that an application reads by its own right."""
-    app = world.entra.new_app("contoso.example", app_permissions=True)
-    fields = {"client_id": app.client_id, "client_secret": app.secret, "tenant_id": app.tenant}
-    (directory / "app.json").write_text(json.dumps(fields))
-    world.introspection.app_mailbox = user.name
-    method = {"method": "msal", "app_file": "app.json", "username": user.name}
-    return {"auth": [method], "authority": world.entra.authority, "ca_file": str(world.entra.ca_file)}
-
-
-def google(directory: Path, world: TokenMail, user: User) -> dict[str, Any]:
-    """Return the settings of an account that signs in with Google's tokens."""
-    client = world.server.new_client()
-    world.server.write_client_file(directory / "client.json", client)
-    world.server.write_token_file(directory / "token.json", world.server.new_refresh_token(client, user.name))
-    method = {
-        "method": "xoauth2",
-        "client_file": "client.json",
-        "token_file": "token.json",
-        "username": user.name,
-    }
-    return {"auth": [method], "ca_file": str(world.server.ca_file)}
-
-
-def service_account(directory: Path, world: TokenMail, user: User) -> dict[str, Any]:
-    """Return the settings of an account that a service account reads."""
-    world.server.write_key_file(directory / "key.json", world.server.new_service_account([user.name]))
-    method = {"method": "xoauth2", "service_account_file": "key.json", "username": user.name}
-    return {"auth": [method], "ca_file": str(world.server.ca_file)}
-
-
-def generic(directory: Path, world: TokenMail, user: User) -> dict[str, Any]:
-    """Return the settings of an account of any other provider."""
-    client = world.server.new_client(secret=None)
-    refresh_token = world.server.new_refresh_token(client, user.name, ["imap"])
-    (directory / "token.json").write_text(json.dumps({"refresh_token": refresh_token}))
-    method = {"method": "xoauth2", "client_id": client.client_id, "token_url": world.server.token_url}
-    more = {"token_file": "token.json", "scope": "imap", "username": user.name}
-    return {"auth": [{**method, **more}], "ca_file": str(world.server.ca_file)}
-
-
-Settings = Callable[[Path, TokenMail, User], dict[str, Any]]
-
-
-def run(
-    world: TokenMail, directory: Path, settings: dict[str, Any], *, server: Any = None, **more: Any
-) -> Any:
-    """Run the tap over the account of these settings."""
-    account = imap_account(server or world.dovecot, None, **settings)
-    return run_tap([account], credentials_dir=str(directory), **more)
 
 
 @pytest.mark.parametrize("settings", [microsoft, application, google, service_account, generic])
@@ -278,105 +196,3 @@ def test_no_user_name(tmp_path, world, make_imap_script):
     del settings["auth"][0]["username"]
     done = run(world, tmp_path, {**settings, "email": None}, server=exchange(make_imap_script))
     assert "set email" in done.report().failures[0]
-
-
-# --- when the token endpoint fails ----------------------------------------------------------------------
-
-
-def test_no_token_now(tmp_path, world, make_imap_script):
-    """A token endpoint that fails is asked again, like a mail server that is down; nothing else is blamed."""
-    server = exchange(make_imap_script)
-    world.server.fail_next(status=503, times=3)
-    done = run(world, tmp_path, generic(tmp_path, world, User("ann", "")), server=server)
-    assert (0, ["4"], []) == (done.code, done.ids, done.report().warnings)
-    world.server.fail_next(status=503, times=None)
-    world.server.requests.clear()
-    done = run(world, tmp_path, generic(tmp_path, world, User("ann", "")), server=server)
-    assert (3, session.MAX_RECONNECTS + 1) == (done.code, len(world.server.requests))
-    assert "503" in done.report().failures[0]
-    assert 1 == server.connections
-
-
-def test_no_token_now_and_another_method(tmp_path, world, make_imap_script):
-    """Where there is another method it is used at once, and the summary says why."""
-    server = exchange(make_imap_script)
-    world.server.fail_next(status=503)
-    settings = generic(tmp_path, world, User("ann", ""))
-    settings["auth"].append({"method": "password", "username": "ann", "password": "fake-secret"})
-    done = run(world, tmp_path, settings, server=server)
-    assert (0, ["4"], "password") == (done.code, done.ids, done.report().credential)
-    assert ["503" in warning for warning in done.report().warnings] == [True]
-
-
-def test_no_token_now_and_a_wrong_password(tmp_path, world, make_imap_script):
-    """A refused password is not tried again, the token endpoint is; the method that works is the one named."""
-    server = exchange(make_imap_script)
-    server.answer("LOGIN", "{tag} NO [AUTHENTICATIONFAILED] wrong\r\n")
-    world.server.fail_next(status=503, times=2)
-    settings = generic(tmp_path, world, User("ann", ""))
-    settings["auth"].append({"method": "password", "username": "ann", "password": "fake-secret"})
-    done = run(world, tmp_path, settings, server=server)
-    assert (0, ["4"], "xoauth2") == (done.code, done.ids, done.report().credential)
-    assert (1, []) == (server.count("LOGIN"), done.report().warnings)
-
-
-def test_refused_refresh_token(tmp_path, world, make_imap_script):
-    """Ends the account at once and says what to do; the mail server is not asked."""
-    server = exchange(make_imap_script)
-    settings = generic(tmp_path, world, User("ann", ""))
-    world.server.fail_next("invalid_grant")
-    done = run(world, tmp_path, settings, server=server)
-    assert "mailbox login alice" in done.report().failures[0]
-    assert (3, 0) == (done.code, server.connections)
-
-
-def test_token_that_expires_during_the_run(tmp_path, world, make_imap_script):
-    """A connection that breaks hours later is replaced with a token that is live then."""
-    server = exchange(make_imap_script)
-    server.answer("UID FETCH", CLOSE, times=1)
-    world.server.expires_in = 0
-    before = world.server.refreshes
-    done = run(world, tmp_path, generic(tmp_path, world, User("ann", "")), server=server)
-    assert (0, ["4"]) == (done.code, done.ids)
-    assert (2, 2) == (server.count("AUTHENTICATE"), world.server.refreshes - before)
-
-
-def test_token_of_an_application_is_kept(tmp_path, world, make_imap_script):
-    """Where no file keeps it, a connection that breaks does not cost a token either."""
-    server = exchange(make_imap_script)
-    server.answer("UID FETCH", CLOSE, times=1)
-    client = world.server.new_client()
-    fields = {
-        "client_id": client.client_id,
-        "client_secret": client.secret,
-        "token_url": world.server.token_url,
-    }
-    settings = {
-        "auth": [{"method": "xoauth2", **fields, "scope": "imap"}],
-        "ca_file": str(world.server.ca_file),
-    }
-    done = run(world, tmp_path, settings, server=server)
-    assert (0, ["4"]) == (done.code, done.ids)
-    assert (2, 1) == (server.count("AUTHENTICATE"), len(world.server.requests))
-
-
-def test_method_that_worked_is_kept(tmp_path, world, make_imap_script):
-    """More connections, and those that replace broken ones, begin with it; the refused one is left alone."""
-    server = exchange(make_imap_script)
-    server.folders = {name: Mailbox({4: Message(mail(name))}) for name in ("INBOX", "B", "C", "D")}
-    server.answer("LOGIN", "{tag} NO [AUTHENTICATIONFAILED] wrong\r\n")
-    server.answer("UID FETCH", CLOSE, times=1)
-    settings = generic(tmp_path, world, User("ann", ""))
-    settings["auth"].insert(0, {"method": "password", "username": "ann", "password": "fake-secret"})
-    before = world.server.refreshes
-    done = run(world, tmp_path, {**settings, "connections": 3}, server=server)
-    assert (0, 4, "xoauth2") == (done.code, len(done.ids), done.report().credential)
-    assert (1, 1) == (server.count("LOGIN"), world.server.refreshes - before)
-
-
-def exchange(make_imap_script: Callable[..., ImapScript]) -> ImapScript:
-    """Return a server with one message that offers what Exchange does."""
-    return make_imap_script(
-        {"INBOX": Mailbox({4: Message(mail(4))})},
-        capability="IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR UIDPLUS ID UNSELECT IDLE NAMESPACE",
-    )

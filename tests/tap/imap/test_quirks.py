@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mailbox.sources.imap import commands, session
+from tap_mailbox.sources.imap import commands
 from tests.servers.imap_script import CLOSE, HANG, Mailbox, Message
 from tests.tap.runs import imap_account, mail, run_tap
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch):
-    monkeypatch.setattr(session, "FIRST_DELAY_SECONDS", 0.001)
 
 
 def three() -> dict[int, Message]:
