@@ -9,11 +9,11 @@ not find (recovery.py). Any error is final: nothing here is tried twice.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from target_hashfs import sync
 from target_hashfs.address import STATE_FILE, STATE_TEMPORARY, STATES, split
+from target_hashfs.encoding import encode_any
 from target_hashfs.intent import Intent, IntentFile
 from target_hashfs.journal import Journal
 from target_hashfs.plan import Planner
@@ -132,9 +132,8 @@ class Commit:
 
     def _keep(self, state: State) -> None:
         """Replace `_state/state.json`."""
-        content = json.dumps(state, ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n"
         with explained(f"writing {STATE_FILE}"):
-            self._store.write(STATE_TEMPORARY, content, fsync=True)
+            self._store.write(STATE_TEMPORARY, encode_any(state), fsync=True)
             self._store.replace(STATE_TEMPORARY, STATE_FILE)
             self._store.fsync_directories({STATES})
 

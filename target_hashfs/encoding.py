@@ -119,6 +119,20 @@ def compact(value: object) -> bytes:
     return _dumps(value, _COMPACT)
 
 
+def encode_any(value: object) -> bytes:
+    """Return *value* as `encode` does, whatever it holds.
+
+    Records are clean by then; a state of a foreign tap may hold lone surrogates, which become "?", or what
+    only Python takes for JSON.
+    """
+    return _dumps_any(value, _INDENTED) + b"\n"
+
+
+def compact_any(value: object) -> bytes:
+    """Return *value* as `compact` does, whatever it holds; see `encode_any`."""
+    return _dumps_any(value, _COMPACT)
+
+
 @dataclass(frozen=True, slots=True)
 class _Style:
     indent: int | None
@@ -144,6 +158,14 @@ def _dumps(value: object, style: _Style) -> bytes:
         ).encode()
     except (TypeError, ValueError):
         raise RecordError("expected JSON values only, found something that JSON cannot hold") from None
+
+
+def _dumps_any(value: object, style: _Style) -> bytes:
+    try:
+        return _dumps(value, style)
+    except RecordError:
+        text = json.dumps(value, ensure_ascii=False, indent=style.indent, separators=style.separators)
+        return text.encode("utf-8", "replace")
 
 
 def _has_float(values: Iterable[Any]) -> bool:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_hashfs import sync
 from target_hashfs.address import JOURNALS, temporary
-from target_hashfs.journal import Position, encoded
+from target_hashfs.encoding import compact_any
+from target_hashfs.journal import Position
 from target_hashfs.store import read_all, write_all
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class IntentFile:
             "writings": [writing.as_dict() for writing in intent.writings],
             "moves": intent.moves,
         }
-        line = encoded(content)
+        line = compact_any(content)
         descriptor, created = self._store.open_file(self.path)
         try:
             os.ftruncate(descriptor, 0)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_hashfs import sync
 from target_hashfs.address import JOURNALS
-from target_hashfs.encoding import compact
-from target_hashfs.errors import JournalError, RecordError
+from target_hashfs.encoding import compact_any
+from target_hashfs.errors import JournalError
 from target_hashfs.store import read_all, write_all
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Journal:
             event = entry["event"]
             head = {"seq": seq, "at": at, "run": self._run, "event": event, "prev": digest}
             rest = {key: value for key, value in entry.items() if key != "event"}
-            line = encoded(head | rest) + b"\n"
+            line = compact_any(head | rest) + b"\n"
             digest = line_digest(line)
             offset += len(line)
             lines.append(line)
@@ -151,18 +151,6 @@ def find_end(descriptor: int, size: int) -> Position | None:
         if start == 0:
             return None
         window *= 8
-
-
-def encoded(value: Entry) -> bytes:
-    """Return *value* on one line, whatever it holds.
-
-    Records are clean by now; a state of a foreign tap may hold lone surrogates, or what only Python takes for
-    JSON.
-    """
-    try:
-        return compact(value)
-    except RecordError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def line_digest(line: bytes) -> str:
