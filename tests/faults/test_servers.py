@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from tests.faults.matrix import Case, listing
-from tests.faults.relay import Relay
 from tests.faults.sources import Source, undisturbed
 from tests.faults.warm import Warm
 from tests.servers.dovecot import Dovecot, User
 from tests.servers.imap_script import CLOSE, Command, ImapScript, Mailbox, Message
 from tests.servers.proxy import Proxy
+from tests.servers.relay import Relay
 from tests.tap.runs import imap_account, mail
 from tests.waiting import wait_until
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from tests.faults.matrix import Case
-from tests.faults.relay import Relay
 from tests.faults.sources import Source, undisturbed
 from tests.faults.warm import Warm
 from tests.servers.dovecot import Dovecot, User
 from tests.servers.imap_script import ImapScript
+from tests.servers.relay import Relay
 from tests.tap.runs import imap_account, mail
 
 FORGED = b"Message-ID: <forged@example.org>\r\n\r\nforged"

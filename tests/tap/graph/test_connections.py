@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
 
 from tests.servers.graph import Fault
 from tests.servers.ports import HOST
+from tests.servers.tunnel import Tunnel
 from tests.tap.security.listener import Listener, says
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -31,6 +34,28 @@ def test_proxy_sees_a_tunnel(world, monkeypatch):
     assert proxy.heard.startswith(f"CONNECT {HOST}:{world.graph.port} ".encode())
     assert b"Proxy-Authorization: Basic " in proxy.heard
     assert b"Bearer" not in proxy.heard
+
+
+def test_by_way_of_a_proxy(world, monkeypatch):
+    """Sign-in and mail come through the tunnels of a proxy that wants a password; it hears nothing of either."""
+    world.write_token(world.token_file)
+    world.fill(9)
+    with Tunnel("Basic " + base64.b64encode(b"me:fake password").decode()) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//me:fake%20password@"))
+        run = world.run()
+    assert (0, 9) == (run.code, len(run.ids))
+    assert {f"{HOST}:{world.graph.port}", urlsplit(world.entra.authority).netloc} == set(proxy.asked)
+    assert proxy.asked.count(f"{HOST}:{world.graph.port}") <= 4
+    assert b"Bearer" not in proxy.said
+
+
+def test_proxy_that_refuses_us(world, monkeypatch):
+    """A proxy that wants another password ends the account, and the failure does not tell ours."""
+    with Tunnel("Basic of-somebody-else") as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//me:fake-password@"))
+        run = world.run()
+    assert (3, [], []) == (run.code, proxy.asked, world.graph.log)
+    assert "fake-password" not in str(run.report("ann").failures)
 
 
 def test_no_proxy(world, monkeypatch):

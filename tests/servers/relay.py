@@ -1,6 +1,6 @@
 """`Relay`: hands octets on between a client and a server as they come, TLS too, and may add or delay some.
 
-The proxy of tests/servers reads IMAP; this one does not, so that it can stand in the middle of a handshake.
+`Proxy` reads IMAP; this one does not, so that it can stand in the middle of a handshake.
 """
 
 from __future__ import annotations
@@ -39,12 +39,16 @@ class Relay(Listening):
             each.close()
 
     def _accepted(self, client: socket.socket) -> None:
+        self._connect(client, self._target)
+
+    def _connect(self, client: socket.socket, target: tuple[str, int], greeting: bytes = b"") -> None:
         try:
-            server = socket.create_connection(self._target, timeout=10)
+            server = socket.create_connection(target, timeout=10)
         except OSError:
             client.close()
             return
         server.settimeout(None)
+        client.sendall(greeting)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._open += [client, server]
         self._spawn(self._hand_on, client, server, self._note)
