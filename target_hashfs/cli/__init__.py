@@ -5,16 +5,13 @@ Exit codes: 0; 1 the archive is damaged, differs or is not there; 2 the command 
 
 from __future__ import annotations
 
+import importlib
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from target_hashfs.cli.log import log
-from target_hashfs.cli.root import root
-from target_hashfs.cli.stats import stats
-from target_hashfs.cli.verify import verify
 from target_hashfs.errors import ConfigError, TargetError
 
 if TYPE_CHECKING:
@@ -23,8 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
+_COMMANDS = ("verify", "root", "stats", "log")
+
+
 class _HashFS(click.Group):
-    """Shows our errors as one line and ends with their exit code."""
+    """Imports the command that is asked for, shows our errors as one line and ends with their exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
         try:
@@ -61,7 +70,3 @@ def main() -> None:
 
 def _exit(signum: int, _frame: FrameType | None) -> None:
     sys.exit(128 + signum)
-
-
-for _command in (verify, root, stats, log):
-    main.add_command(_command)

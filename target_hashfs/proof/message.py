@@ -94,7 +94,8 @@ def _agreeing(stem: str, content: bytes) -> Examined | None:
     if not (content.startswith(_BEGIN) and content.endswith(_END)):
         return None
     try:
-        content.decode()  # what it skips msgspec does not look at
+        if not content.isascii():
+            content.decode()  # what it skips msgspec does not look at
         document: Document = {**_ADDRESSED.decode(content)}
         derived = derive(document)
     except (UnicodeDecodeError, msgspec.DecodeError, RecordError, RecursionError):

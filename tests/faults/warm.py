@@ -26,7 +26,7 @@ from typing import Self
 import tap_mailbox.sources.files
 import tap_mailbox.sources.imap
 import tap_mailbox.tap
-import target_hashfs.cli
+import target_hashfs.cli.verify  # which it would import when it is asked for
 import target_hashfs.target
 
 ROOT = Path(__file__).parents[2]
