@@ -17,6 +17,7 @@ import sys
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tap_mailbox.parser import HEAD_OCTETS, framed
@@ -38,6 +39,8 @@ OTHERS = 2
 """The tap and the target: on two cores nothing would be gained."""
 MOST = 3
 """As many as the rest of the tap keeps busy; parsing is about half of its work."""
+CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+"""How much time on cores a container may have in which period (cgroup v2): `150000 100000`, `max 100000`."""
 WAIT_MILLISECONDS = 100
 """How long a signal may go unnoticed while every process works."""
 
@@ -245,4 +248,8 @@ _NEEDED = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "TZ"})
 def automatic() -> int:
     """Return for how many parser processes there is a core, beside the tap's and the target's own."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # A container sees all cores of its host, whatever its share of them is.
+    with suppress(OSError, ValueError):
+        time, period = CPU_LIMIT.read_text(encoding="ascii").split()
+        cores = min(cores, int(time) // int(period))
     return min(max(cores - OTHERS, 0), MOST)

@@ -26,6 +26,21 @@ from tests.waiting import children, runs, wait_until
 def test_automatic(monkeypatch: pytest.MonkeyPatch, cores: int, processes: int) -> None:
     """The tap and the target have a core each before anything else gets one."""
     monkeypatch.setattr(module.os, "sched_getaffinity", lambda _pid: range(cores), raising=False)
+    monkeypatch.setattr(module, "CPU_LIMIT", Path("nowhere"))
+    assert processes == module.automatic()
+
+
+@pytest.mark.parametrize(
+    ("limit", "processes"),
+    [("max 100000", 3), ("400000 100000", 2), ("350000 100000", 1), ("50000 100000", 0), ("", 3), ("1", 3)],
+)
+def test_automatic_in_a_container(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: str, processes: int
+) -> None:
+    """It sees all cores of its host, and counts those it may use."""
+    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _pid: range(64), raising=False)
+    monkeypatch.setattr(module, "CPU_LIMIT", tmp_path / "cpu.max")
+    (tmp_path / "cpu.max").write_text(limit and f"{limit}\n")
     assert processes == module.automatic()
 
 
