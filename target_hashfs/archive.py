@@ -98,6 +98,8 @@ class Archive:
         if self._root is not None and not self._config.dry_run:
             if self._config.lease:
                 self._leases = self._root.leases(self._run)
+                with explained("removing the locks of dead runs"):
+                    self._leases.sweep()
             with explained("recovering what a dead run left"), self._root.locked():
                 self.tally.recovered += recover(self._root.store, self._run, self._clock)
 

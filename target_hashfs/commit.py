@@ -52,8 +52,8 @@ class Commit:
         """
         self._root.check()
         self.recovered = recover(self._store, self._run, self._clock)
-        self._root.require_free(sum(message.size for message in batch), self._config.min_free_bytes)
         plan = Planner(self._store.look, self._clock(), {}).plan(batch)
+        self._root.require_free(plan.size, self._config.min_free_bytes)
         journal = Journal(self._store, self._config.journal, self._run, self._clock)
         try:
             journal.seek_end()

@@ -99,12 +99,15 @@ class Intent:
         line, _, digest = content.rstrip(b"\n").partition(b"\n")
         if sha256(line).hexdigest().encode() != digest:
             raise Torn
-        found = json.loads(line)
-        return cls(
-            Position(**found["position"]),
-            [Writing(**writing) for writing in found["writings"]],
-            found["moves"],
-        )
+        try:
+            found = json.loads(line)
+            return cls(
+                Position(**found["position"]),
+                [Writing(**writing) for writing in found["writings"]],
+                found["moves"],
+            )
+        except (ValueError, TypeError, LookupError):
+            raise Torn from None  # another version's, or none at all
 
     def lines(self) -> list[dict[str, Any]]:
         """Return the journal lines of everything it does."""

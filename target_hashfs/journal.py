@@ -73,10 +73,10 @@ class Journal:
         os.close(self._descriptor)
 
     def seek_end(self) -> None:
-        """Find the end of the last whole line, whoever wrote it, and cut off what follows.
+        """Find the end of the last whole line, whoever wrote it, and cut off what a dead run left behind it.
 
         Raises:
-            JournalError: the file has lines, and none of them is a journal line.
+            JournalError: the file has lines, and none of them is a journal line, or the last ones are none.
         """
         size = os.fstat(self._descriptor).st_size
         end = find_end(self._descriptor, size)
@@ -84,6 +84,13 @@ class Journal:
             raise JournalError(
                 f"{self._path} has no journal line in it: it was not written by this program, or was "
                 "overwritten. Move it away, then run again"
+            )
+        tail = read_all(self._descriptor, end.offset) if end else b""
+        if end and tail and not is_torn(tail):
+            raise JournalError(
+                f"{self._path}: expected journal lines to the end, found {len(tail):,} bytes of other lines "
+                f"after line {end.seq}: somebody changed or added them, and nothing was cut off. Restore "
+                "the journal from a copy, or move what is no journal line out of it, then run again"
             )
         self._cut(end or START, size)
 
@@ -151,6 +158,14 @@ def find_end(descriptor: int, size: int) -> Position | None:
         if start == 0:
             return None
         window *= 8
+
+
+def is_torn(tail: bytes) -> bool:
+    """Whether *tail*, behind the last whole line, is what a dead run leaves: no line, not even a broken one.
+
+    A power cut leaves a line without its end, or blocks of zeros.
+    """
+    return not tail.endswith(b"\n") or b"\0" in tail
 
 
 def line_digest(line: bytes) -> str:

@@ -2,7 +2,7 @@
 
 Two runs would do the same work twice and nothing worse: what is durable, and in which order, never depends
 on this. The kernel gives a lease back when its holder dies, so that none is ever stale; the file goes when
-its holder ends, for an archive says what it holds and not who was there.
+its holder ends, or when the next run begins, for an archive says what it holds and not who was there.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from target_hashfs.store import explained, read_all
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+# O_NONBLOCK: a pipe that stands there must not wait for its reader.
+_LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Leases:
@@ -62,6 +66,21 @@ class Leases:
         with suppress(OSError):
             os.rmdir(LOCKS, dir_fd=self._root)
 
+    def sweep(self) -> None:
+        """Remove the files of leases that nobody holds any more: a run that was killed leaves its own."""
+        try:
+            directory = _open_locks(self._root)
+        except FileNotFoundError:
+            return
+        try:
+            for name in os.listdir(directory):  # noqa: PTH208 - of a descriptor
+                with suppress(OSError):  # it is held, has just gone, or is none of ours
+                    _remove_unheld(name, directory)
+        finally:
+            os.close(directory)
+        with suppress(OSError):
+            os.rmdir(LOCKS, dir_fd=self._root)
+
     def _lock(self, account: str) -> int:
         while True:
             try:
@@ -90,14 +109,26 @@ class Leases:
         """Return the lock file and its directory, made where they are missing."""
         with suppress(FileExistsError):
             os.mkdir(LOCKS, 0o700, dir_fd=self._root)
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        directory = os.open(LOCKS, flags, dir_fd=self._root)
+        directory = _open_locks(self._root)
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            return os.open(f"{account}.lock", flags, 0o600, dir_fd=directory), directory
+            return os.open(f"{account}.lock", _LOCK | os.O_CREAT, 0o600, dir_fd=directory), directory
         except BaseException:  # whatever ends the attempt, the directory does not stay open behind it
             os.close(directory)
             raise
+
+
+def _open_locks(root: int) -> int:
+    return os.open(LOCKS, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
+
+
+def _remove_unheld(name: str, directory: int) -> None:
+    descriptor = os.open(name, _LOCK, dir_fd=directory)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if name.endswith(".lock") and _is(descriptor, name, directory):
+            os.unlink(name, dir_fd=directory)
+    finally:
+        os.close(descriptor)
 
 
 def _is(descriptor: int, name: str, directory: int) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import orjson
 
 from target_hashfs.address import JOURNALS, QUARANTINE, is_month, is_quarantined, split, stems
-from target_hashfs.journal import START, Position, find_end, line_digest, parse
+from target_hashfs.journal import START, Position, find_end, is_torn, line_digest, parse
 from target_hashfs.proof.finding import Code, Finding
 from target_hashfs.schema import load_schema
 from target_hashfs.validation import Validator
@@ -83,8 +83,7 @@ def find_journal_end(file: BinaryIO, name: str) -> End:
     size = os.fstat(file.fileno()).st_size
     position = find_end(file.fileno(), size) or START
     tail = os.pread(file.fileno(), min(size - position.offset, _TORN_TAIL_BYTES), position.offset)
-    # A power cut leaves a line without its end, or blocks of zeros.
-    return End(name, position, size - position.offset, torn=not tail.endswith(b"\n") or b"\0" in tail)
+    return End(name, position, size - position.offset, torn=is_torn(tail))
 
 
 class Chain:

@@ -7,7 +7,12 @@ from enum import Enum
 from typing import Any
 
 _RESTORE = (
-    "restore it from a copy; or move it out of the archive, lower the bookmark of its folder and run again"
+    "restore it from a copy; or move it (of an .eml: the .json beside it) out of the archive, lower the "
+    "bookmark of its folder and run again"
+)
+_READ_AGAIN = (
+    "restore it from a copy; or lower the bookmark of its folder and run again (of an .eml: with the .json "
+    "beside it moved out of the archive)"
 )
 _STRAY = "it is none of the archive's: move it away"
 _JOURNAL = "restore the journal from a copy, or compare a root that was kept outside (hashfs root --check)"
@@ -33,11 +38,7 @@ class Code(Enum):
     MISNAMED = "misnamed", Severity.DAMAGE, "give it the expected name, or " + _RESTORE
     MISPLACED = "misplaced", Severity.DAMAGE, "move it to the expected folder, or " + _RESTORE
     EML_DIGEST = "eml-digest", Severity.DAMAGE, _RESTORE
-    MISSING = (
-        "missing",
-        Severity.DAMAGE,
-        "restore it from a copy; or lower the bookmark of its folder and run again",
-    )
+    MISSING = "missing", Severity.DAMAGE, _READ_AGAIN
     UNJOURNALED = (
         "unjournaled",
         Severity.DAMAGE,

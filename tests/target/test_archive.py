@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -156,6 +157,15 @@ def test_little_free_space_is_refused_before_writing(path: Path) -> None:
     assert (1, []) == (result.code, result.states)
     assert "Free space" in result.log
     assert before == everything(path)
+
+
+def test_known_messages_need_no_space(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what a commit writes that counts, not what it was given."""
+    assert 0 == archive_here(path, stream_of(3)).code
+    nearly_full = SimpleNamespace(f_bavail=1_000, f_frsize=1, f_blocks=1)
+    monkeypatch.setattr(os, "fstatvfs", lambda _descriptor: nearly_full)
+    assert 0 == archive_here(path, stream_of(3), min_free_bytes=900).code
+    assert 1 == archive_here(path, stream_of(4), min_free_bytes=900).code
 
 
 def test_dry_run(path: Path) -> None:

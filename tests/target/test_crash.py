@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(sync, "syncfs", lambda _descriptor: None)
     with in_memory() as directory:
         yield directory
+
+
+def digested(line: str) -> str:
+    """An intent that was written to its end, whatever it says."""
+    return f"{line}\n{sha256(line.encode()).hexdigest()}\n"
 
 
 class Killed(BaseException):
@@ -174,7 +180,8 @@ def test_error_at_every_call(memory: Path, config: Json) -> None:
         shutil.rmtree(path)
 
 
-def test_temporaries_of_a_torn_intent_are_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("intent", ["{", digested("{}"), digested("[]"), digested('{"position": {}}')])
+def test_temporaries_of_a_torn_intent_are_found(tmp_path: Path, intent: str) -> None:
     """When nobody can say what a dead run was about, its temporary files are searched for."""
     path = tmp_path / "archive"
     prepare(path)
@@ -182,7 +189,7 @@ def test_temporaries_of_a_torn_intent_are_found(tmp_path: Path) -> None:
     litter.write_text("half")
     other = path / "gmail/2026/06/.somebody-elses.tmp"
     other.write_text("not ours")
-    (path / "_journal/live-poll.intent").write_text("{")
+    (path / "_journal/live-poll.intent").write_text(intent)
     assert 0 == archive_here(path, LINES).code
     assert not litter.exists()
     assert other.exists()

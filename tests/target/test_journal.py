@@ -124,6 +124,18 @@ def test_files_of_others_are_left_alone(tmp_path: Path, content: bytes) -> None:
     assert content == (tmp_path / "_journal/j.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("lines", [b"a note\n", b"a note\nand another\n", b'{"seq": 3}\n', b"\n"])
+def test_lines_of_others_at_the_end(tmp_path: Path, lines: bytes) -> None:
+    """No dead run leaves whole lines that are none: they are somebody's, and whose journal this is they decide."""
+    filled(tmp_path, [[{}, {}]])
+    file = tmp_path / "_journal/j.jsonl"
+    file.write_bytes(file.read_bytes() + lines)
+    before = file.read_bytes()
+    with opened(tmp_path) as journal, pytest.raises(JournalError, match="nothing was cut off"):
+        journal.seek_end()
+    assert before == file.read_bytes()
+
+
 def test_lines_after_a_position(tmp_path: Path) -> None:
     """Recovery reads on from where the dead commit began, up to the first line that breaks the chain."""
     filled(tmp_path, [[{"a": 1}]])

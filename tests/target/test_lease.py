@@ -41,6 +41,23 @@ def test_second_run_is_refused(path: Path, tmp_path: Path, running: Any) -> None
     assert 0 == first.finish().code
 
 
+def test_locks_of_the_dead_are_removed(path: Path, tmp_path: Path, running: Any) -> None:
+    """A run that archives another account removes the lock of a run that was killed, and leaves those held."""
+    killed = begun(running, path)
+    os.kill(killed.process.pid, signal.SIGKILL)
+    killed.process.wait(timeout=20)
+    (path / "_lock/held.lock").touch()
+    (path / "_lock/notes.txt").touch()
+    with (path / "_lock/held.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        lines = [schema_line(), record_line(7, account="work"), state_line(7)]
+        assert 0 == archive(path, tmp_path, lines).code
+        assert ["held.lock", "notes.txt"] == sorted(each.name for each in (path / "_lock").iterdir())
+    (path / "_lock/notes.txt").unlink()
+    assert 0 == archive(path, tmp_path, lines).code
+    assert not (path / "_lock").exists()
+
+
 def test_other_accounts_are_free(path: Path, tmp_path: Path, running: Any) -> None:
     """Two runs archive two accounts at once."""
     first = begun(running, path)
