@@ -66,6 +66,8 @@ class Journal:
         self._descriptor, created = store.open_file(self._path)
         if created:
             store.fsync_directories({JOURNALS})
+        # Whoever wrote the last lines may have failed to make them durable, and they would be in no STATE.
+        sync.drop_cache(self._descriptor)
         self.position = START
 
     def close(self) -> None:

@@ -124,7 +124,7 @@ def _set_aside(store: Store, path: str, to: str) -> dict[str, Any]:
 
 
 def _holds(store: Store, path: str, digest: str) -> bool:
-    found = store.look(path)
+    found = store.look(path, from_disk=True)
     return found is not None and found.kind is Kind.FILE and sha256(found.content).hexdigest() == digest
 
 

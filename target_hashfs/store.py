@@ -65,8 +65,11 @@ class Store:
 
     # Reading
 
-    def look(self, path: str) -> Found | None:
-        """Return what stands at *path*, or None; a symbolic link is looked at, never followed."""
+    def look(self, path: str, *, from_disk: bool = False) -> Found | None:
+        """Return what stands at *path*, or None; a symbolic link is looked at, never followed.
+
+        With *from_disk* not what memory says of it; see `sync.drop_cache`.
+        """
         try:
             descriptor = self.open_existing(path)
         except FileNotFoundError:
@@ -78,6 +81,8 @@ class Store:
         try:
             mode = os.fstat(descriptor).st_mode
             if stat.S_ISREG(mode):
+                if from_disk:
+                    sync.drop_cache(descriptor)
                 return Found(Kind.FILE, read_all(descriptor))
             return Found(Kind.DIRECTORY if stat.S_ISDIR(mode) else Kind.SPECIAL, b"")
         finally:

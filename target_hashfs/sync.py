@@ -78,6 +78,16 @@ def fsync_directory(descriptor: int) -> None:
         _warn_once()
 
 
+def drop_cache(descriptor: int) -> None:
+    """Let a file be read from the disk, where the system has such a thing.
+
+    After a failed sync the kernel keeps what it could not write and calls it clean: read back, it looks as if
+    it were there. What is still to be written stays in memory, for the next sync to fail or to keep.
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 _warned = False
 
 

@@ -86,11 +86,7 @@ def test_disk_with_a_journal_of_its_own(tmp_path: Path, source: Source, kind: st
     subprocess.run([mkfs, "-qF", str(image)], check=True)
     with Warm(*PRIVILEGED) as warm:
         island = Island(tmp_path, warm)
-        mounting = ["-o", "loop", str(image), str(island.disk)]
-        code, said = warm.run(require("mount"), *mounting)
-        if "loop device" in said or "unknown filesystem" in said:
-            pytest.skip(f"this kernel or container has no loop device or no ext4: {said.strip()}")
-        assert 0 == code, said
+        island.mount_image(image, island.disk)
         broken = Case(
             tmp_path / "case", island.warm, source.accounts, source.promised,
             archive=island.disk / "archive", seen=island.seen(island.disk / "archive"), commit_messages=5,
@@ -109,7 +105,7 @@ def test_disk_with_a_journal_of_its_own(tmp_path: Path, source: Source, kind: st
         ran = in_the_middle(broken, breaks).finish()
         assert 1 == ran.target, ran
         island.do("umount", str(island.disk))
-        island.do("mount", *mounting)
+        island.mount_image(image, island.disk)
         broken.after_fault(ran)
         broken.restart(source.expected)
         island.do("umount", str(island.disk))
