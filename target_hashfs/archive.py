@@ -13,7 +13,7 @@ from target_hashfs.commit import Commit
 from target_hashfs.intent import IntentFile
 from target_hashfs.journal import now
 from target_hashfs.plan import Planner
-from target_hashfs.recovery import recover
+from target_hashfs.recovery import recover, sweep_stale
 from target_hashfs.root import open_root
 from target_hashfs.store import explained
 
@@ -79,6 +79,8 @@ class Archive:
         self._leases: Leases | None = None
         self._opened = False
         self._incoming: list[State] = []
+        self._accounts: set[str] = set()
+        """Those that messages have come of."""
         self._batch: list[Message] = []
         self._batch_bytes = 0
         self._state: State | None = None
@@ -109,12 +111,20 @@ class Archive:
         Raises:
             LeaseError: another run archives the account.
         """
-        if self._leases is not None:
-            self._leases.take(message.account, self._clock())
+        if message.account not in self._accounts:
+            self._begin(message.account)
         self._batch.append(message)
         self._batch_bytes += message.size
         self.tally.disagreements += message.disagreements
         self._received()
+
+    def _begin(self, account: str) -> None:
+        if self._leases is not None:
+            self._leases.take(account, self._clock())
+        if self._root is not None and not self._config.dry_run:
+            with explained(f"removing stale temporary files of account {account}"):
+                sweep_stale(self._root.store, account, self._clock())
+        self._accounts.add(account)
 
     def add_state(self, value: object) -> None:
         """Take a STATE; it leaves once everything before it is durable.

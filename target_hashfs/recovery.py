@@ -13,20 +13,24 @@ What a dead commit left, and what becomes of it:
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from target_hashfs.address import JOURNALS, STATE_TEMPORARY, is_temporary, quarantined, split
+from target_hashfs.address import JOURNALS, STATE_TEMPORARY, quarantined, split
 from target_hashfs.intent import SUFFIX, Intent, IntentFile, Torn, Writing
 from target_hashfs.journal import Journal
 from target_hashfs.store import Kind
-from target_hashfs.tree import message_files
+from target_hashfs.tree import accounts, temporaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from target_hashfs.store import Store
+
+
+_STALE_SECONDS = 24 * 60 * 60
 
 
 def recover(store: Store, run: str, clock: Callable[[], datetime]) -> int:
@@ -48,6 +52,17 @@ def recover(store: Store, run: str, clock: Callable[[], datetime]) -> int:
             recovered += _complete(store, Journal(store, journal, run, clock), intent, clock)
         file.clear()
     return recovered
+
+
+def sweep_stale(store: Store, account: str, now: datetime) -> None:
+    """Remove temporary files of *account* older than a day: none speaks of them, no run writes them."""
+    # A directory that we may not read is no reason to archive nothing in the others.
+    with suppress(PermissionError):
+        for path in temporaries(store, account):
+            modified = store.modified(path)
+            if modified is not None and now.timestamp() - modified > _STALE_SECONDS:
+                store.remove(path)
+    store.forget_directories()
 
 
 def _complete(store: Store, journal: Journal, intent: Intent, clock: Callable[[], datetime]) -> int:
@@ -129,6 +144,6 @@ def _holds(store: Store, path: str, digest: str) -> bool:
 
 
 def _sweep(store: Store) -> None:
-    for path in message_files(store):
-        if is_temporary(split(path)[1]):
+    for account in accounts(store):
+        for path in temporaries(store, account):
             store.remove(path)

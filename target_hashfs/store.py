@@ -102,12 +102,16 @@ class Store:
 
     def exists(self, path: str) -> bool:
         """Whether anything stands at *path*."""
+        return self.modified(path) is not None
+
+    def modified(self, path: str) -> float | None:
+        """Return when what stands at *path* was changed (seconds of the epoch), or None."""
         directory, name = split(path)
         try:
-            os.stat(name, dir_fd=self._open_directory(directory), follow_symlinks=False)
+            found = os.stat(name, dir_fd=self._open_directory(directory), follow_symlinks=False)
         except FileNotFoundError:
-            return False
-        return True
+            return None
+        return found.st_mtime
 
     def names(self, directory: str) -> list[str]:
         """Return the names in *directory*, sorted; none when it is missing or no directory."""

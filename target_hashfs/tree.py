@@ -1,4 +1,4 @@
-"""Walks over the whole archive: needed for a tree of the system before this one, and after a power cut."""
+"""Walks over the archive: for a tree of the system before this one, and for what dead runs left in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from target_hashfs.address import MONTH, YEAR
+from target_hashfs.address import MONTH, YEAR, is_temporary, split
 from target_hashfs.store import Kind, Store
 
 if TYPE_CHECKING:
@@ -22,21 +22,33 @@ def is_legacy_tree(path: Path) -> bool:
         return False
     store = Store(directory)
     try:
-        return any(_is_message(store, path) for path in message_files(store) if path.endswith(".json"))
+        return any(
+            _is_message(store, path)
+            for account in accounts(store)
+            for path in files(store, account)
+            if path.endswith(".json")
+        )
     finally:
         store.forget_directories()
         os.close(directory)
 
 
-def message_files(store: Store) -> Iterator[str]:
-    """Yield the path of every file where messages lie, whatever it is."""
-    for account in store.names(""):
-        if account.startswith(("_", ".")):
-            continue
-        for year in filter(YEAR.fullmatch, store.names(account)):
-            for month in filter(MONTH.fullmatch, store.names(f"{account}/{year}")):
-                for name in store.names(f"{account}/{year}/{month}"):
-                    yield f"{account}/{year}/{month}/{name}"
+def accounts(store: Store) -> list[str]:
+    """Return the names of what may be the directories of accounts."""
+    return [name for name in store.names("") if not name.startswith(("_", "."))]
+
+
+def files(store: Store, account: str) -> Iterator[str]:
+    """Yield the path of every file where messages of *account* lie, whatever it is."""
+    for year in filter(YEAR.fullmatch, store.names(account)):
+        for month in filter(MONTH.fullmatch, store.names(f"{account}/{year}")):
+            for name in store.names(f"{account}/{year}/{month}"):
+                yield f"{account}/{year}/{month}/{name}"
+
+
+def temporaries(store: Store, account: str) -> Iterator[str]:
+    """Yield the path of every temporary file of a commit among the messages of *account*."""
+    return (path for path in files(store, account) if is_temporary(split(path)[1]))
 
 
 def _is_message(store: Store, path: str) -> bool:

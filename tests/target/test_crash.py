@@ -195,6 +195,27 @@ def test_temporaries_of_a_torn_intent_are_found(tmp_path: Path, intent: str) -> 
     assert other.exists()
 
 
+def test_stale_temporaries_are_removed(tmp_path: Path) -> None:
+    """Of the accounts that a run archives, those older than a day: no intent speaks of them any more."""
+    path = tmp_path / "archive"
+    prepare(path)
+    old, young, foreign = (
+        path / f"gmail/2026/06/{name}"
+        for name in (f".{'0' * 16}.json.1a2b3c4d.tmp", f".{'1' * 16}.eml.1a2b3c4d.tmp", ".somebody-elses.tmp")
+    )
+    for each in (old, young, foreign):
+        each.write_text("half")
+    for each in (old, foreign):
+        os.utime(each, (0, 0))
+    (path / "gmail/2025").mkdir()
+    (path / "gmail/2025/01").symlink_to(path / "gmail/2026/06")
+    assert 0 == archive_here(path, LINES, dry_run=True).code
+    assert 0 == archive_here(path, [schema_line(), record_line(8, account="work"), state_line(8)]).code
+    assert old.exists()
+    assert 0 == archive_here(path, LINES).code
+    assert [False, True, True] == [each.exists() for each in (old, young, foreign)]
+
+
 def test_eml_without_its_json_is_completed(tmp_path: Path) -> None:
     """A run that died between the two links: the next one links the .json, even if the tap has nothing."""
     path = tmp_path / "archive"
