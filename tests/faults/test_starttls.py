@@ -78,6 +78,28 @@ def test_plain_text_behind_the_answer(
         case.restart(mailbox.expected)
 
 
+@pytest.mark.parametrize(
+    "injection",
+    [
+        b'* LIST (\\All) "/" Other\r\n',
+        b'* LIST () "/" Ghost\r\n',
+        b"* CAPABILITY IMAP4rev1\r\n",
+        b"* SEARCH 99\r\n",
+    ],
+)
+def test_plain_text_before_the_answer(
+    memory: Path, warm: Warm, dovecot: Dovecot, user: User, mailbox: Source, injection: bytes
+) -> None:
+    """Sent before the server's OK, it is forgotten when TLS begins: all is read as if it had not been said."""
+
+    def inject(data: bytes) -> list[bytes]:
+        return [injection + data if b" OK Begin TLS" in data else data]
+
+    with Relay(dovecot.port, inject) as relay:
+        case = Case(memory, warm, [secured(relay, dovecot, user)], mailbox.promised)
+        case.restart(mailbox.expected)
+
+
 def stripped(data: bytes) -> list[bytes]:
     """Take STARTTLS out of what the server offers; the length stays."""
     return [data.replace(b"STARTTLS", b"X-NO-TLS")]

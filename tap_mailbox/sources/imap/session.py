@@ -242,6 +242,8 @@ def _begin_tls(client: IMAPClient, context: ssl.SSLContext | None, label: str) -
             client.starttls(context)
     except Refused as error:
         raise AccountError(f"{error}; nothing was sent in clear") from None
+    # Said in clear, by whoever stands in between: it would be taken for an answer from inside TLS.
+    client._imap.untagged_responses.clear()  # noqa: SLF001
 
 
 def _discard(client: IMAPClient) -> None:
