@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from target_hashfs import state as states
@@ -227,17 +228,17 @@ def _create(config: Config, incoming: Sequence[State]) -> tuple[int, int, Marker
 
 def _make_directory(path: Path) -> int:
     """Create *path* and what is missing above it, durably, and return a descriptor of it."""
-    missing = []
-    above = path.absolute()
-    while not above.exists():
-        missing.append(above)
-        above = above.parent
+    missing = list(takewhile(lambda above: not above.exists(), (path.absolute(), *path.absolute().parents)))
     for directory in reversed(missing):
-        try:
+        with suppress(FileExistsError):  # another first run
             directory.mkdir(mode=0o700)
-        except FileExistsError:
-            continue  # another first run
-        parent = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    # Not only of those made just now: who made the others may have died before this.
+    device = path.stat().st_dev
+    for above in takewhile(lambda above: above.stat().st_dev == device, path.absolute().parents):
+        try:
+            parent = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except PermissionError:
+            continue
         try:
             sync.fsync_directory(parent)
         except OSError as error:

@@ -103,6 +103,19 @@ def test_order(
             assert next(positions(made, "link", name.replace(".json", ".eml"))) < linked
 
 
+@pytest.mark.parametrize("made_before", ["", "a", "a/b"])
+def test_directories_above_a_new_archive(
+    tmp_path: Path, calls: list[tuple[str, str]], made_before: str
+) -> None:
+    """Their names are durable before a state leaves, also of those that a run made which died at that."""
+    (tmp_path / made_before).mkdir(parents=True, exist_ok=True)
+    made = run(tmp_path / "a/b", calls, stream_of(1))
+    synced = made[: next(number for number, (call, _) in enumerate(made) if call == "state")]
+    assert {("fsync", str(tmp_path)), ("fsync", str(tmp_path / "a")), ("fsync", str(tmp_path / "a/b"))} <= {
+        *synced
+    }
+
+
 def test_duplicates_are_made_durable(tmp_path: Path, calls: list[tuple[str, str]]) -> None:
     """Who linked them may have died before its own sync."""
     path = tmp_path / "archive"
