@@ -28,7 +28,6 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 # FAT, exFAT and many SMB and FUSE mounts have no hard links.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-
 _OPEN_DIRECTORIES = 200  # stays far below the usual limit of 1,024 descriptors
 
 
@@ -66,10 +65,7 @@ class Store:
     # Reading
 
     def look(self, path: str, *, from_disk: bool = False) -> Found | None:
-        """Return what stands at *path*, or None; a symbolic link is looked at, never followed.
-
-        With *from_disk* not what memory says of it; see `sync.drop_cache`.
-        """
+        """Return what stands at *path*, or None; a symbolic link is looked at, never followed."""
         try:
             descriptor = self.open_existing(path)
         except FileNotFoundError:
@@ -106,12 +102,10 @@ class Store:
 
     def modified(self, path: str) -> float | None:
         """Return when what stands at *path* was changed (seconds of the epoch), or None."""
-        directory, name = split(path)
-        try:
-            found = os.stat(name, dir_fd=self._open_directory(directory), follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        return found.st_mtime
+        with suppress(FileNotFoundError):
+            directory, name = split(path)
+            return os.stat(name, dir_fd=self._open_directory(directory), follow_symlinks=False).st_mtime
+        return None
 
     def names(self, directory: str) -> list[str]:
         """Return the names in *directory*, sorted; none when it is missing or no directory."""
