@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from target_hashfs.cli.arguments import account_option, archive_path, jobs_option, json_option
-from target_hashfs.errors import ConfigError
+from target_hashfs.errors import ConfigError, TargetError
 from target_hashfs.proof.hashing import compute_roots
 from target_hashfs.proof.roots import Roots, differences
-from target_hashfs.store import Store
+from target_hashfs.store import Kind, Store
 
 if TYPE_CHECKING:
     from typing import IO
@@ -52,8 +54,8 @@ def root(
 
     Exit 0; 1: with --check, something differs.
     """
-    if written is not None and path.resolve() in written.resolve().parents:
-        raise click.UsageError("--write: expected a file outside the archive, found one inside")
+    if written is not None:
+        _require_place(written, path)
     expected = _read(kept) if kept is not None else None
     roots = compute_roots(path, account, jobs=jobs)
     document = json.dumps(roots.as_dict(), indent=2) + "\n"
@@ -75,14 +77,45 @@ def _read(file: IO[str]) -> Roots:
         raise ConfigError("--check: expected a file that --write wrote, found no JSON") from None
 
 
+def _require_place(path: Path, archive: Path) -> None:
+    """Refuse *path*, before hours of work, unless it is a file or nothing, outside the *archive*."""
+    with suppress(OSError):  # then nothing is there
+        mode = path.lstat().st_mode
+        if not stat.S_ISREG(mode):
+            found = Kind.LINK if stat.S_ISLNK(mode) else Kind.SPECIAL
+            raise click.UsageError(
+                f"--write: expected a file or nothing at {path}, found {found.value}; name another FILE"
+            )
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise click.UsageError(
+            f"--write: expected a directory to write {path} in, found none that this user may write to; "
+            "create it or name another FILE"
+        )
+    if archive.resolve() in path.resolve().parents:
+        raise click.UsageError("--write: expected a file outside the archive, found one inside")
+
+
 def _write(path: Path, document: str) -> None:
-    """Put *document* in the place of *path*, at once and durably."""
+    """Put *document* in the place of *path*, at once and durably.
+
+    Raises:
+        TargetError: it cannot be written.
+    """
+    try:
+        _replace(path, document.encode())
+    except OSError as error:
+        raise TargetError(
+            f"--write: writing {path} failed: {error.strerror}; name a FILE that can be written"
+        ) from None
+
+
+def _replace(path: Path, content: bytes) -> None:
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         store = Store(directory)
         temporary = f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"
         try:
-            store.write(temporary, document.encode(), fsync=True)
+            store.write(temporary, content, fsync=True)
             store.replace(temporary, path.name)
         finally:
             store.remove(temporary)

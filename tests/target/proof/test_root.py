@@ -225,13 +225,6 @@ def test_file_that_is_none(path: Path, tmp_path: Path, content: str) -> None:
     assert "hashfs root --write" in result.stderr or "--write wrote" in result.stderr
 
 
-def test_nothing_is_written_inside(path: Path) -> None:
-    """What lies in the archive proves nothing about it."""
-    before = looks(path)
-    assert 2 == hashfs("root", path, "--write", path / "roots").exit_code
-    assert before == looks(path)
-
-
 def test_file_that_cannot_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No root is better than a wrong one."""
     original = hashing.read
