@@ -117,12 +117,15 @@ def _account(walk: Walk, store: Store, name: str) -> AccountStats:
 
 
 def _sizes(store: Store, directory: str) -> Iterator[tuple[str, int]]:
-    """Yield name and size of each regular file in *directory*."""
+    """Yield name and size of each regular file in *directory*, which runs may write to."""
     descriptor = store.open_existing(directory)
     try:
         with os.scandir(descriptor) as entries:
             for entry in entries:
-                found = entry.stat(follow_symlinks=False)
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # the temporary file of a run
                 if stat.S_ISREG(found.st_mode):
                     yield entry.name, found.st_size
     finally:
