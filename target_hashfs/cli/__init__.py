@@ -54,7 +54,7 @@ class _HashFS(click.Group):
 @click.group(cls=_HashFS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tap-mailbox", prog_name="hashfs")
 def main() -> None:
-    r"""Prove what an archive of target-hashfs holds. Nothing here changes it.
+    """Prove what an archive of target-hashfs holds. Nothing here changes it.
 
     PATH is the directory that holds hashfs.json; without it, the one you stand in.
 
@@ -62,7 +62,7 @@ def main() -> None:
       hashfs verify /srv/mail               is everything as it was archived?
       hashfs root /srv/mail --write roots   one number for all of it, to be kept elsewhere
       hashfs root /mnt/copy --check roots   is the copy the same?
-    """
+    """  # noqa: D301 - click wants the character
     # Not click's exit code 1, which means damage; processes end and temporary files go on the way out.
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _exit)

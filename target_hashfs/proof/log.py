@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from target_hashfs.proof.chain import Chain, find_journal_end, journal_names, open_journal
+from target_hashfs.address import JOURNALS, is_account
+from target_hashfs.errors import ConfigError
+from target_hashfs.proof.chain import SUFFIX, Chain, find_journal_end, journal_names, open_journal
+from target_hashfs.proof.files import unreadable
 from target_hashfs.proof.finding import Finding
 from target_hashfs.proof.opened import Opened
+from target_hashfs.proof.walk import Selection, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,19 +68,33 @@ def read_log(path: Path, wanted: Filter) -> Iterator[Line | Finding]:
 
     Raises:
         RootError: there is no archive.
-        OSError: a journal cannot be read.
+        ConfigError: the wanted account is not in it; known when all journals have been read.
+        OSError: the disk gave up.
     """
     with Opened(path) as opened, ExitStack() as files:
         opened.require_marker()
+        accounts = set(Walk(opened.store, Selection()).top()[0])
         journals = []
         for name in journal_names(opened.store):
-            file = files.enter_context(open_journal(opened.store, name))
-            with opened.between_commits():
-                end = find_journal_end(file, name)
+            try:
+                file = files.enter_context(open_journal(opened.store, name))
+                with opened.between_commits():
+                    end = find_journal_end(file, name)
+            except OSError as error:
+                yield unreadable(f"{JOURNALS}/{name}{SUFFIX}", error)
+                continue
             journals.append(_lines(file, end))
-        for line in heapq.merge(*journals, key=lambda each: each[0]):
-            if isinstance(line[1], Finding) or wanted.wants(line[1]):
-                yield line[1]
+        for _, line in heapq.merge(*journals, key=lambda each: each[0]):
+            if isinstance(line, Finding):
+                yield line
+                continue
+            if line.account is not None:
+                accounts.add(line.account)
+            if wanted.wants(line):
+                yield line
+        if wanted.account not in {None, *accounts}:
+            known = " or ".join(sorted(filter(is_account, accounts)))
+            raise ConfigError(f"account: expected {known or 'nothing'}, found another name")
 
 
 def _lines(file: BinaryIO, end: End) -> Iterator[tuple[datetime, Line | Finding]]:

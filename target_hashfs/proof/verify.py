@@ -9,6 +9,7 @@ piece with findings is checked once more, while no run may commit, if the journa
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from collections import deque
 from contextlib import closing
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from target_hashfs.address import is_account
-from target_hashfs.errors import ConfigError
+from target_hashfs.errors import ConfigError, TargetError
 from target_hashfs.proof.bookkeeping import check_bookkeeping, check_marker
 from target_hashfs.proof.check import Checker
 from target_hashfs.proof.files import unreadable
@@ -89,8 +90,19 @@ class Verification:
         Raises:
             RootError: there is no archive.
             ConfigError: the account that is asked for is not in it.
+            TargetError: the directory for temporary files cannot hold the ledger.
             OSError: the disk gave up.
         """
+        try:
+            yield from self._all_findings()
+        except sqlite3.Error as error:
+            raise TargetError(
+                "expected room for what the journals say in the directory for temporary files "
+                f"({tempfile.gettempdir()}), found: {error}; free space there, or set TMPDIR to another "
+                "directory, then verify again"
+            ) from None
+
+    def _all_findings(self) -> Iterator[Finding]:
         with Opened(self._path) as opened, tempfile.TemporaryDirectory(prefix="hashfs-") as scratch:
             place = Path(scratch, "ledger")
             make = partial(Checker, self._path, place)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -66,6 +70,30 @@ def test_stats_for_people(path: Path) -> None:
     assert "gmail: 2026-06-05T10:30:45+00:00 to 2026-07-01T00:00:00+00:00" in output
     assert 2 == sum(line.split()[:2] == ["2026/07", "1"] for line in output.splitlines())
     assert not [secret for secret in SECRETS if secret in output]
+
+
+def test_stats_while_a_run_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A temporary file that gets its name between listing and looking is passed over."""
+    before = stats(path)
+    (path / f"gmail/2026/06/.{'0' * 16}.json.1a2b3c4d.tmp").write_text("x")
+    listed = os.scandir
+    vanished = []
+
+    def vanish(directory: int, entries: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+        for entry in entries:
+            if entry.name.endswith(".tmp"):
+                os.unlink(entry.name, dir_fd=directory)
+                vanished.append(entry.name)
+            yield entry
+
+    @contextmanager
+    def scandir(directory: int) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with listed(directory) as entries:
+            yield vanish(directory, entries)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert before == stats(path)
+    assert 1 == len(vanished)
 
 
 def test_stats_of_nothing(tmp_path: Path) -> None:
@@ -142,6 +170,29 @@ def test_broken_chain_is_named(path: Path) -> None:
     assert 8 == len(result.stdout.splitlines())
     assert f"{JOURNAL}:3" in result.stderr
     assert sha256(content).hexdigest() not in result.stderr
+
+
+def test_journal_that_cannot_be_read(path: Path) -> None:
+    """It is named, and the other journals are shown."""
+    (path / "_journal/x.jsonl").mkdir()
+    result = hashfs("log", path)
+    assert (0, 8) == (result.exit_code, len(result.stdout.splitlines()))
+    assert "unreadable: _journal/x.jsonl: expected to read it, found Is a directory" in result.stderr
+
+
+def test_account_that_is_not_there(path: Path) -> None:
+    """Named with those that are; one without lines in the time asked for is none of that kind."""
+    result = hashfs("log", path, "--account", "nope")
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert "account: expected gmail or work, found another name" in result.stderr
+    assert 0 == hashfs("log", path, "--account", "work", "--since", "2999-01-01").exit_code
+
+
+def test_account_that_only_the_journal_knows(path: Path) -> None:
+    """Its lines are shown, though its directory is lost."""
+    shutil.rmtree(path / "work")
+    result = hashfs("log", path, "--account", "work")
+    assert (0, 1) == (result.exit_code, len(result.stdout.splitlines()))
 
 
 @pytest.mark.parametrize("arguments", [["--since", "yesterday"], ["--event", "lunch"], ["--until", ""]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tracemalloc
@@ -42,6 +43,27 @@ def test_as_a_command(path: Path) -> None:
     )
     assert (0, "") == (done.returncode, done.stderr)
     assert done.stdout.startswith("clean: 5 messages")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_full_directory_for_temporary_files(path: Path, tmp_path: Path, jobs: str) -> None:
+    """One line names it and TMPDIR; nothing is said about the archive."""
+
+    def allow_small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "target_hashfs.cli", "verify", "--jobs", jobs, path],
+        env=environment() | {"TMPDIR": str(tmp_path)},
+        preexec_fn=allow_small_files,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (1, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
+    assert f"temporary files ({tmp_path})" in done.stderr
+    assert "set TMPDIR" in done.stderr
+    assert ["archive"] == [each.name for each in tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
