@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+from singer_sdk.configuration._dict_config import parse_environment_config
+
 from target_hashfs.errors import ConfigError
 from target_hashfs.validation import Validator
 
@@ -47,5 +50,39 @@ class Config:
         # The SDK reads fractions as Decimal, and to JSON Schema 500.0 is an integer.
         numbers = {key: int(settings[key]) for key in ("commit_messages", "commit_bytes", "min_free_bytes")}
         seconds = float(settings["commit_seconds"])
-        path = Path(given["path"]).expanduser()
+        try:
+            path = Path(given["path"]).expanduser()
+        except RuntimeError:
+            raise ConfigError(
+                "configuration of target-hashfs: path: expected a user with a home directory after ~, found "
+                "another name; correct path"
+            ) from None
         return cls(**settings | numbers | {"commit_seconds": seconds, "path": path})
+
+
+def read_environment(properties: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the settings that variables of the environment give: numbers and objects as JSON.
+
+    The SDK knows no number with a fraction, and what is none at all it shows in a traceback.
+
+    Raises:
+        ConfigError: a variable holds no JSON where it should; the text names it, never its value.
+    """
+    plain = {"type": "string"}
+    is_json = [key for key, each in properties.items() if not {"string", "boolean"} & {*_types(each)}]
+    found = parse_environment_config({"properties": {**properties, **dict.fromkeys(is_json, plain)}}, prefix)
+    for key in found.keys() & {*is_json}:
+        try:
+            found[key] = orjson.loads(found[key])
+        except ValueError:
+            expected = " or ".join(_types(properties[key]))
+            raise ConfigError(
+                f"configuration of target-hashfs: {key}: expected {expected} in {prefix}{key.upper()}, found "
+                "other text; correct the variable or unset it"
+            ) from None
+    return found
+
+
+def _types(property_: Mapping[str, Any]) -> list[str]:
+    found = property_["type"]
+    return [found] if isinstance(found, str) else list(found)
