@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import InvalidRecord
+from singer_sdk.exceptions import InvalidRecord, MissingKeyPropertiesError
 from singer_sdk.sinks import Sink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
-from target_hashfs.canonical import NEEDED
+from target_hashfs.canonical import NEEDED, scrub
 from target_hashfs.errors import RecordError, SchemaError
 from target_hashfs.validation import Validator
 
@@ -30,6 +31,10 @@ class RecordValidator(BaseJSONSchemaValidator):
     def validate(self, record: dict[str, Any]) -> None:
         """Raise `InvalidRecord` if *record* does not fit; without the record."""
         problems = list(self._validator.problems(record))
+        if problems:
+            # It stumbles over lone surrogates that the archive takes as U+FFFD.
+            with suppress(RecursionError):
+                problems = list(self._validator.problems(scrub(record)))
         if problems:
             raise InvalidRecord("; ".join(problems[:5]), {})
 
@@ -94,6 +99,14 @@ class ArchiveSink(Sink):
             except InvalidRecord as error:
                 raise self._refusal(error.error_message) from None
         return record
+
+    def _singer_validate_message(self, record: dict[str, Any]) -> None:
+        missing = [repr(key) for key in self._key_properties if key not in record]
+        if missing:
+            reason = f"expected every key property of the stream, found no {', '.join(missing)}"
+            raise MissingKeyPropertiesError(
+                str(self._refusal(f"{reason}; let the tap send it and stream_maps keep it"))
+            )
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Hand *record* to the archive."""

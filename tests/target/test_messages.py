@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from singer_sdk.exceptions import MissingKeyPropertiesError, RecordsWithoutSchemaException
+from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.testing import get_target_test_class
 
 from target_hashfs.errors import InputError
@@ -30,7 +30,7 @@ from tests.target.lines import (
     stream_of,
     uid,
 )
-from tests.target.running import archive_here
+from tests.target.running import archive, archive_here
 
 
 class Quiet:
@@ -106,6 +106,12 @@ def broken(line: Any) -> list[Any]:
         ({"type": "STATE", SECRETS[0]: 1}, "expected value"),
         ({"type": "SCHEMA", "stream": "x", "schema": SECRETS[0]}, "object as schema"),
         ({"type": "SCHEMA", "stream": "x", "schema": {SECRETS[0]: 1}}, "expected properties"),
+        ({"type": "SCHEMA", "stream": 5, "schema": {"properties": {}}}, "name as stream"),
+        ({"type": "SCHEMA", "stream": [SECRETS[0]], "schema": {"properties": {}}}, "name as stream"),
+        ({"type": "SCHEMA", "stream": "x", "schema": {"properties": [SECRETS[0]]}}, "object as properties"),
+        ({"type": "SCHEMA", "stream": "x", "schema": {"properties": None}}, "object as properties"),
+        (schema_line("x", key_properties=5), "list of names as key_properties"),
+        (schema_line("x", key_properties=[[SECRETS[0]]]), "list of names as key_properties"),
         ({"type": "BATCH", "stream": "imap_messages", "manifest": [SECRETS[0]]}, "BATCH"),
         (b'{"type": "RECORD", "x": "' + SECRETS[0].encode() + b"\n", "line 5"),
     ],
@@ -127,13 +133,32 @@ def test_record_before_its_schema(path: Path) -> None:
     assert not path.exists()
 
 
-def test_missing_key_property(path: Path) -> None:
-    """The SDK's error, which names keys only."""
-    line = record_line(1)
-    schema = schema_line(key_properties=["extra"])
-    schema["schema"]["properties"]["extra"] = {"type": "string"}
-    with pytest.raises(MissingKeyPropertiesError):
-        archive_here(path, [schema, line])
+def test_missing_key_property(path: Path, tmp_path: Path) -> None:
+    """Stream, record and keys by name, in one line; what came before is archived."""
+    line, lines = record_line(3), stream_of(2)
+    del line["record"]["account"], line["record"]["message_id"], lines[0]["schema"]["required"]
+    result = archive(path, tmp_path, [*lines, line, record_line(5)])
+    assert (1, [2]) == (result.code, [uid(state) for state in result.states])
+    last = result.log.splitlines()[-1]
+    assert "stream 'imap_messages', record 3: expected every key property" in last
+    assert "found no 'account', 'message_id'; let the tap send" in last
+    assert not [secret for secret in SECRETS if secret in result.log]
+
+
+@pytest.mark.parametrize("changes", [{"x\ud800": 1}, {"attachments": [{"\udce9": "\udce9"}]}])
+def test_lone_surrogates_in_keys(path: Path, changes: Json) -> None:
+    """They become U+FFFD there too, at any depth."""
+    result = archive_here(path, [schema_line(), record_line(1, **changes)])
+    assert (0, "") == (result.code, result.log)
+    document = next(text for name, text in tree(path).items() if name.endswith(".json"))
+    assert b"\xef\xbf\xbd" in document
+    json.loads(document)
+
+
+def test_lone_surrogates_excuse_nothing_else(path: Path) -> None:
+    """What else is wrong with the record is named as ever."""
+    result = archive_here(path, [schema_line(), record_line(1, **{"x\ud800": 1, "subject": 5})])
+    assert "record 1: subject: expected null or string, found integer" in result.log
 
 
 def test_activate_version_is_ignored(path: Path) -> None:
