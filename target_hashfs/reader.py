@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 _decoder = msgspec.json.Decoder()
 
+_LONGEST_WAIT_SECONDS = 86_400.0
+"""Of one poll, which takes no more than 25 days; then it waits again."""
+
 
 class Reader(GenericSingerReader[bytes]):
     """The SDK's message reader, on a bare descriptor."""
@@ -49,7 +52,16 @@ class Reader(GenericSingerReader[bytes]):
 
     @property
     def default_input(self) -> IO[bytes]:
-        """Standard input."""
+        """Standard input.
+
+        Raises:
+            InputError: it is closed.
+        """
+        if sys.stdin is None:
+            raise InputError(
+                "expected Singer messages on standard input, found it closed; pipe a tap into "
+                "target-hashfs, or name a file with --input"
+            )
         return sys.stdin.buffer
 
     def process_lines(
@@ -177,7 +189,9 @@ class Reader(GenericSingerReader[bytes]):
             if self._stop.signum is not None:
                 raise Stopped
             deadline = self._pulse.deadline
-            wait = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+            wait = None
+            if deadline is not None:
+                wait = min(max(0.0, deadline - time.monotonic()), _LONGEST_WAIT_SECONDS) * 1000
             ready = dict(poll.poll(wait))
             if self._stop.wakeup in ready:
                 # Other signals than ours wake us as well; the bytes only say that one came.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import json
-import os
 import sys
 import time
 from dataclasses import asdict
@@ -15,6 +13,7 @@ import click
 
 from target_hashfs.sdk import Target, command_of  # isort: skip  # before anything else of the SDK
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import FLATTENING_CONFIG, STREAM_MAPS_CONFIG, PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import _ConfigInput
@@ -22,13 +21,14 @@ from singer_sdk.singerlib.exceptions import SingerError
 
 from target_hashfs.archive import Archive
 from target_hashfs.canonical import Canonical
-from target_hashfs.config import Config
+from target_hashfs.config import Config, read_environment
 from target_hashfs.errors import InputError, RecordError, SchemaError, Stopped, TargetError
 from target_hashfs.measures import Measure, publish
 from target_hashfs.reader import Reader
 from target_hashfs.schema import load_schema
 from target_hashfs.sink import ArchiveSink
 from target_hashfs.stop import Stop
+from target_hashfs.writer import emit, require_output
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -68,7 +68,7 @@ class TargetHashFS(Target):
         super().__init__(**options)
         self.max_parallelism = 1
         self.canonical = Canonical(load_schema("message"))
-        self.archive = Archive(self.settings, self._emit)
+        self.archive = Archive(self.settings, emit)
         self.message_reader = Reader(self._stop, self.archive)
         self._started = time.monotonic()
 
@@ -101,6 +101,11 @@ class TargetHashFS(Target):
         cls.logger.error("configuration of target-hashfs: cannot read %s: %s", ", ".join(value), reason)
         raise SystemExit(1)
 
+    @classproperty
+    def _env_var_config(cls) -> Json:  # noqa: N805 - the SDK's
+        cls.append_builtin_config(cls.config_jsonschema)
+        return read_environment(cls.config_jsonschema["properties"], cls._env_var_prefix)
+
     # Messages
 
     def archives(self, stream: str) -> bool:
@@ -114,8 +119,14 @@ class TargetHashFS(Target):
 
     def _process_schema_message(self, message_dict: Json) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
-        if not isinstance(message_dict["schema"], dict):
-            raise InputError("SCHEMA message: expected an object as schema, found something else")
+        stream, schema = message_dict["stream"], message_dict["schema"]
+        if not isinstance(stream, str) or not isinstance(schema, dict):
+            raise InputError("SCHEMA message: expected a name as stream and an object as schema")
+        if not isinstance(schema.get("properties", {}), dict):
+            raise InputError("SCHEMA message: expected an object as properties of the schema")
+        keys = message_dict.get("key_properties") or []
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise InputError("SCHEMA message: expected a list of names as key_properties")
         super()._process_schema_message(message_dict)
         # Not before the stream is known to be one of messages: a refused run leaves no trace.
         self.archive.open()
@@ -215,19 +226,6 @@ class TargetHashFS(Target):
             }
         )
 
-    def _emit(self, state: Json) -> None:
-        """Print *state*: the one place from which STATE leaves, called by the archive after a commit."""
-        try:
-            sys.stdout.write(json.dumps(state) + "\n")
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Python flushes once more at exit, and would complain again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise TargetError(
-                "nobody reads the states on standard output any more (Meltano ended?). All messages received "
-                "are durable; the next run reads some of them again"
-            ) from None
-
     def _write_state_message(self, state: Json) -> None:
         # The SDK calls this after draining its own sinks, which says nothing about the archive.
         del state
@@ -274,6 +272,7 @@ class TargetHashFS(Target):
         Raises:
             TargetError: the input, the archive or the disk is not what it should be.
         """
+        require_output()
         try:
             self.listen(file_input)
         except Stopped:

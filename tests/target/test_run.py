@@ -121,6 +121,34 @@ def test_reader_of_states_gone(path: Path, running: Any) -> None:
     assert 6 == len(tree(path))
 
 
+def redirecting(how: str) -> tuple[str, ...]:
+    """Put before a command: it runs with its standard streams as a shell's *how* says."""
+    return ("sh", "-c", f'exec "$@" {how}', "sh")
+
+
+@pytest.mark.parametrize(("how", "text"), [("<&-", "standard input"), (">&-", "standard output")])
+def test_closed_pipes(path: Path, tmp_path: Path, how: str, text: str) -> None:
+    """One line, exit 1, and nothing is written."""
+    result = archive(path, tmp_path, stream_of(3), prefix=redirecting(how))
+    assert (1, []) == (result.code, result.states)
+    assert text in result.log.splitlines()[-1]
+    assert "Traceback" not in result.log
+    assert not path.exists()
+
+
+def test_states_that_cannot_be_written(path: Path, tmp_path: Path) -> None:
+    """Where standard output leads takes nothing: everything is durable, exit 1, one line says why."""
+    (tmp_path / "read-only").touch()
+    result = archive(path, tmp_path, stream_of(3), prefix=redirecting(f"1<{tmp_path / 'read-only'}"))
+    assert 1 == result.code
+    assert "Bad file descriptor" in result.log.splitlines()[-1]
+    assert "are durable" in result.log.splitlines()[-1]
+    assert "Traceback" not in result.log
+    assert "Exception ignored" not in result.log
+    check_covered(path)
+    assert 6 == len(tree(path))
+
+
 def test_tap_dies_inside_a_line(path: Path, tmp_path: Path) -> None:
     """Everything before it is archived and acknowledged, then exit 1."""
     torn = encoded([record_line(9)])[:-30]
@@ -176,12 +204,14 @@ def test_lone_surrogates_from_a_foreign_tap(path: Path, tmp_path: Path) -> None:
         ({"commit_messages": 0}, "commit_messages: expected at least 1"),
         ({"journal": "../x"}, "journal: expected"),
         ({"durability": "none"}, "durability: expected one of"),
+        ({"path": "~nobody-of-this-name/secret"}, "path: expected a user with a home"),
+        ({"path": "b\0secret"}, "path: expected text that fits"),
         ({"archive_id": 5}, "archive_id: expected string"),
     ],
 )
 def test_bad_configuration(path: Path, config: Json, text: str) -> None:
     """Named by key, without the value; nothing is written."""
-    result = archive_here(path, stream_of(1), **config)
+    result = archive_here(**{"path": path, "lines": stream_of(1)} | config)
     assert 1 == result.code
     assert text in result.log
     assert "secret" not in result.log
