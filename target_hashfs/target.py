@@ -7,6 +7,7 @@ import gc
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -68,7 +69,7 @@ class TargetHashFS(Target):
         super().__init__(**options)
         self.max_parallelism = 1
         self.canonical = Canonical(load_schema("message"))
-        self.archive = Archive(self.settings, emit)
+        self.archive = Archive(self.settings, partial(emit, self._stop))
         self.message_reader = Reader(self._stop, self.archive)
         self._started = time.monotonic()
 
