@@ -97,7 +97,7 @@ def reconcile(
     bookmark = account_state(state, "imap_messages", account.name)
     if not isinstance(bookmark.get("folders"), dict):
         bookmark["folders"] = {}
-    with census(account, wait=time.sleep) as counted:
+    with census(account, limits=settings.limits, wait=time.sleep) as counted:
         sums = [
             _sum(counted, folder, index, bookmark["folders"], settings.start_date)
             for folder in counted.folders()

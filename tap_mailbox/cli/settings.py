@@ -17,7 +17,7 @@ from tap_mailbox.errors import ConfigError
 from tap_mailbox.schema import load_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tap_mailbox.config import Account, Config
@@ -46,6 +46,11 @@ class Settings:
     def start_date(self) -> datetime | None:
         """Before which nothing is read. Raises as `accounts`."""
         return self._parsed({}).start_date
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """Those of the parser that are configured. Raises as `accounts`."""
+        return self._parsed({}).limits
 
     def project(self) -> Project | None:
         """Return the Meltano project we stand in.
