@@ -30,6 +30,14 @@ def account_state(state: dict[str, Any], stream: str, account: str) -> dict[str,
     return node
 
 
+def has_folders(state: dict[str, Any] | None, stream: str, account: str) -> bool:
+    """Whether *state* says of any folder of the account how far it was read."""
+    node: Any = state
+    for key in ("bookmarks", stream, "accounts", account, "folders"):
+        node = node.get(key) if isinstance(node, dict) else None
+    return bool(node)
+
+
 def unwrapped(document: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return the Singer state of *document*, also where `meltano state get` put it into `singer_state`."""
     if document is not None and "bookmarks" not in document and "singer_state" in document:

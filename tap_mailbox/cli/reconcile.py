@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tap_mailbox.auth import check_keys
-from tap_mailbox.bookmarks import FolderBookmark, account_state, check_state
+from tap_mailbox.bookmarks import FolderBookmark, account_state, check_state, has_folders
 from tap_mailbox.cli.archive_index import read_archive
 from tap_mailbox.cli.documents import read_state
 from tap_mailbox.cli.output import plural, printable, show_json, show_table
@@ -60,7 +60,7 @@ class FolderSum:
     "state_file",
     type=click.File(encoding="utf-8"),
     metavar="FILE",
-    help="A Singer state, or what `meltano state get` prints; default: the archive's last durable one.",
+    help="A Singer state, or what `meltano state get` prints; default: the archive's newest of the account.",
 )
 @click.option(
     "--repair",
@@ -92,8 +92,15 @@ def reconcile(
     if account.protocol != "imap":
         raise ConfigError(f"account {name}: reconcile counts UIDs, which protocol {account.protocol} has not")
     check_keys([account])
-    state = check_state(read_state(state_file) if state_file else _last_state(path))
+    given = check_state(read_state(state_file)) if state_file else None
     index = read_archive(path, account.name)
+    state = index.state if given is None else given
+    if index.expects_bookmark and not has_folders(state, "imap_messages", account.name):
+        where = state_file.name if state_file else f"{path} (_state/state.json, commit lines of _journal)"
+        raise ConfigError(
+            f"expected a bookmark of account {account.name} in {where}, found none, though messages of it "
+            "are archived: lost ones would pass for new ones. Name a state that has it with --state FILE"
+        )
     bookmark = account_state(state, "imap_messages", account.name)
     if not isinstance(bookmark.get("folders"), dict):
         bookmark["folders"] = {}
@@ -148,11 +155,16 @@ def _sum(
             found.newer += 1
         else:
             unsure.append(uid)
-    # A message that is in another folder as well was archived from there.
+    # A message without a line of its own was archived from another place.
     hashes = dict(counted.hashes(unsure))
-    found.archived += sum(hash_ in index.hashes for hash_ in hashes.values())
+    contents = dict(counted.contents([uid for uid in sorted(hashes) if hashes[uid] in index.doubtful]))
+    missing = [
+        uid
+        for uid, hash_ in sorted(hashes.items())
+        if hash_ not in index.hashes or (hash_ in index.doubtful and contents.get(uid) not in index.contents)
+    ]
     found.vanished = len(unsure) - len(hashes)
-    missing = [uid for uid, hash_ in sorted(hashes.items()) if hash_ not in index.hashes]
+    found.archived += len(hashes) - len(missing)
     old = counted.received_before(missing, start_date) if missing and start_date else set[int]()
     found.excluded += len(old)
     found.missing = [uid for uid in missing if uid not in old]
@@ -184,13 +196,3 @@ def _show(account: str, sums: list[FolderSum], *, as_json: bool) -> None:
             uids = " ".join(map(str, each.missing[:_SHOWN_UIDS]))
             more = f" and {len(each.missing) - _SHOWN_UIDS} more" if len(each.missing) > _SHOWN_UIDS else ""
             click.echo(f"missing in {printable(each.folder)}: UID {uids}{more}", err=True)
-
-
-def _last_state(path: Path) -> dict[str, Any]:
-    """Return the last state that became durable in the archive."""
-    file = path / "_state" / "state.json"
-    try:
-        with file.open(encoding="utf-8") as stream:
-            return read_state(stream)
-    except FileNotFoundError:
-        raise ConfigError(f"{file} does not exist; name a state with --state FILE") from None
