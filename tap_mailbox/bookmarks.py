@@ -11,6 +11,9 @@ from typing import Any
 
 from tap_mailbox.errors import StateError
 
+_LEGACY_KEYS = frozenset({"folders", "last_uid", "last_received"})
+STREAMS = ("imap_messages", "graph_messages", "file_messages")
+
 
 def account_state(state: dict[str, Any], stream: str, account: str) -> dict[str, Any]:
     """Return the account's dictionary within the Singer state, created if it is missing.
@@ -39,10 +42,17 @@ def has_folders(state: dict[str, Any] | None, stream: str, account: str) -> bool
 
 
 def unwrapped(document: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the Singer state of *document*, also where `meltano state get` put it into `singer_state`."""
-    if document is not None and "bookmarks" not in document and "singer_state" in document:
-        return document["singer_state"] or {}
-    return document
+    """Return the Singer state of *document*, also where `meltano state get` put it into `singer_state`.
+
+    Raises:
+        StateError: what it put there is no object.
+    """
+    if document is None or "bookmarks" in document or "singer_state" not in document:
+        return document
+    state = document["singer_state"]
+    if not isinstance(state, dict | None):
+        raise StateError(f"singer_state must be an object, found {type(state).__name__}")
+    return state or {}
 
 
 def check_state(state: object) -> dict[str, Any]:
@@ -53,32 +63,31 @@ def check_state(state: object) -> dict[str, Any]:
     """
     if not isinstance(state, dict):
         raise StateError(f"the state must be an object, found {type(state).__name__}")
+    if _is_legacy(state):
+        raise StateError(
+            "the state is that of the system before this one: expected an object with bookmarks, found "
+            "cursors by account; convert it with `mailbox import-state`"
+        )
     bookmarks = state.get("bookmarks")
     if not isinstance(bookmarks, dict | None):
         raise StateError(f"state.bookmarks must be an object, found {type(bookmarks).__name__}")
-    for stream in ("imap_messages", "graph_messages", "file_messages"):
-        entry = (bookmarks or {}).get(stream)
-        accounts = entry.get("accounts") if isinstance(entry, dict) else entry
+    for stream in STREAMS:
+        entry, place = (bookmarks or {}).get(stream), f"state.bookmarks.{stream}"
+        accounts = entry
+        if isinstance(entry, dict):
+            accounts, place = entry.get("accounts"), f"{place}.accounts"
         if not isinstance(accounts, dict | None):
-            raise StateError(
-                f"state.bookmarks.{stream}.accounts must be an object, found {type(accounts).__name__}"
-            )
+            raise StateError(f"{place} must be an object, found {type(accounts).__name__}")
         for account in accounts or {}:
-            entry = account_state(state, stream, account)
-            paths = entry.get("paths")
-            if not isinstance(paths, dict | None):
-                place = f"state.bookmarks.{stream}.accounts.{account}.paths"
-                raise StateError(f"{place} must be an object, found {type(paths).__name__}")
-            if stream != "file_messages":
-                folders, place = entry.get("folders"), f"state.bookmarks.{stream}.accounts.{account}.folders"
-                if not isinstance(folders, dict | None):
-                    raise StateError(f"{place} must be an object, found {type(folders).__name__}")
-                check = _check_imap_folder if stream == "imap_messages" else _check_graph_folder
-                for folder, bookmark in (folders or {}).items():
-                    _check_object(f"{place}[{folder!r}]", bookmark)
-                    check(f"{place}[{folder!r}]", bookmark or {})
-            if stream == "graph_messages":
-                _check_times(f"state.bookmarks.{stream}.accounts.{account}", entry, "last_reconcile")
+            _check_account(stream, account_state(state, stream, account), f"{place}.{account}")
+    return state
+
+
+def without_nulls(state: dict[str, Any]) -> dict[str, Any]:
+    """Return *state*, where null in the place of our bookmarks has become no bookmarks; the rest stays."""
+    if "bookmarks" in state:
+        bookmarks = state["bookmarks"] = state["bookmarks"] or {}
+        bookmarks.update({stream: {} for stream in STREAMS if bookmarks.get(stream, 0) is None})
     return state
 
 
@@ -131,6 +140,30 @@ class FolderBookmark:
         pending = self._entry.get("pending")
         if pending and uid in pending:
             self._entry["pending"] = [each for each in pending if each != uid]
+
+
+def _is_legacy(state: dict[str, Any]) -> bool:
+    """Whether this is a state.json of the system before this one, whose bookmarks would be passed over."""
+    accounts = state.get("accounts", state)
+    if "bookmarks" in state or not isinstance(accounts, dict):
+        return False
+    return any(isinstance(entry, dict) and entry.keys() & _LEGACY_KEYS for entry in accounts.values())
+
+
+def _check_account(stream: str, entry: dict[str, Any], place: str) -> None:
+    paths = entry.get("paths")
+    if not isinstance(paths, dict | None):
+        raise StateError(f"{place}.paths must be an object, found {type(paths).__name__}")
+    if stream != "file_messages":
+        folders = entry.get("folders")
+        if not isinstance(folders, dict | None):
+            raise StateError(f"{place}.folders must be an object, found {type(folders).__name__}")
+        check = _check_imap_folder if stream == "imap_messages" else _check_graph_folder
+        for folder, bookmark in (folders or {}).items():
+            _check_object(f"{place}.folders[{folder!r}]", bookmark)
+            check(f"{place}.folders[{folder!r}]", bookmark or {})
+    if stream == "graph_messages":
+        _check_times(place, entry, "last_reconcile")
 
 
 def _check_object(place: str, bookmark: object) -> None:

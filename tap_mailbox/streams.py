@@ -186,6 +186,17 @@ class MessagesStream(Stream):
     def _write_starting_replication_value(self, context: Context | None) -> None:
         """Do nothing: the SDK would put a key of its own among the bookmarks that people edit."""
 
+    @property
+    def partitions(self) -> None:
+        """None: a key of that name in the state is not ours, and the SDK would read it."""
+
+    def _finalize_state(self, state: dict[str, Any] | None = None) -> None:  # noqa: ARG002  # nothing to finalize
+        """Have the state written at the end; the SDK would also take keys of others out of it."""
+        self.state_manager.is_flushed = False
+
+    def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
+        """Do nothing: that was done already."""
+
     def _is_worth_a_state(self, bookmark: dict[str, Any]) -> bool:
         """Whether to write STATE where a folder is done."""
         few = len(bookmark.get("folders") or bookmark.get("paths") or ()) <= FOLDERS_OF_SMALL_STATE

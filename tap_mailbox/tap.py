@@ -19,7 +19,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_mailbox.auth import check_keys
-from tap_mailbox.bookmarks import check_state, unwrapped
+from tap_mailbox.bookmarks import check_state, unwrapped, without_nulls
 from tap_mailbox.config import Config, parse_config
 from tap_mailbox.errors import ConfigError, OutputGone, StateError, Stopped
 from tap_mailbox.measures import Measure, publish
@@ -93,7 +93,10 @@ class TapMailbox(Tap):
         """
         # The SDK keeps `bookmarks.<stream>` only, and the target's `_hashfs` would get lost on the way.
         # In place: the streams hold this dictionary already.
-        self.state.update(cast("TapState", copy.deepcopy(check_state(state))))
+        self.state.update(cast("TapState", without_nulls(check_state(copy.deepcopy(state)))))
+
+    def _reset_state_progress_markers(self) -> None:
+        """Do nothing: no stream of ours has markers, and what others keep among the bookmarks is theirs."""
 
     def run(self) -> int:
         """Read everything and return the exit code."""

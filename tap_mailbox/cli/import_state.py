@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap_mailbox.bookmarks import check_state
+from tap_mailbox.bookmarks import STREAMS, check_state
 from tap_mailbox.cli.documents import read_state
 from tap_mailbox.cli.legacy_state import singer_state
 from tap_mailbox.cli.output import show_json
@@ -35,8 +35,9 @@ def import_state(settings: Settings, state: IO[str]) -> None:
     if protocols is None:
         click.echo("No configuration found: account names and protocols are not compared with it.", err=True)
     else:
-        for stream in converted.get("bookmarks") or {}:
-            for name in (converted["bookmarks"][stream] or {}).get("accounts") or {}:
+        bookmarks = converted.get("bookmarks") or {}
+        for stream in STREAMS:
+            for name in (bookmarks.get(stream) or {}).get("accounts") or {}:
                 if name not in protocols:
                     click.echo(
                         f"WARNING: the configuration has no account {name!r}; its bookmark is kept and "

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_mailbox.bookmarks import FolderBookmark, account_state, check_state
+from tap_mailbox.bookmarks import FolderBookmark, account_state, check_state, unwrapped
 from tap_mailbox.errors import StateError
 
 UIDS = st.integers(min_value=1, max_value=60)
@@ -37,6 +37,7 @@ def test_accepted(folder):
     [
         ([], "the state"),
         ({"bookmarks": []}, "state.bookmarks"),
+        ({"bookmarks": {"imap_messages": []}}, "state.bookmarks.imap_messages must"),
         ({"bookmarks": {"imap_messages": {"accounts": []}}}, "state.bookmarks.imap_messages.accounts"),
         ({"bookmarks": {"imap_messages": {"accounts": {"alice": 1}}}}, "accounts.alice"),
         ({"bookmarks": {"imap_messages": {"accounts": {"alice": {"folders": []}}}}}, "alice.folders"),
@@ -54,6 +55,36 @@ def test_refused(state, place):
     with pytest.raises(StateError) as caught:
         check_state(state)
     assert place in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"alice": {"folders": {"INBOX": {"last_uid": 12345}}, "last_poll": "2026-06-05T10:30:45Z"}},
+        {"accounts": {"alice": {"last_uid": 7, "uidvalidity": 3}}},
+        {"accounts": {"contoso": {"last_received": "2026-06-05T10:30:45Z"}}},
+    ],
+)
+def test_legacy_state_is_not_passed_over(state):
+    """The state of the system before this one has no bookmarks: who gives it as it is learns what converts it."""
+    with pytest.raises(StateError, match="mailbox import-state"):
+        check_state(state)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{}, {"bookmarks": None}, {"note": {"mine": 1}}, {"bookmarks": {}, "accounts": {"a": {"last_uid": 1}}}],
+)
+def test_not_every_state_without_bookmarks_is_a_legacy_one(state):
+    """What has no cursors, or bookmarks beside them, is a state with keys of others."""
+    check_state(state)
+
+
+def test_wrapper_without_a_state():
+    """Meltano's wrapper may hold null, which is no state yet; anything but an object is refused."""
+    assert {} == unwrapped({"singer_state": None})
+    with pytest.raises(StateError, match="singer_state must be an object, found list"):
+        unwrapped({"singer_state": [1]})
 
 
 def test_account_state_is_the_state():

@@ -123,6 +123,8 @@ def test_numbers_with_a_fraction(tmp_path, tree):
             "file_messages.accounts",
         ),
         ({"accounts": [files_one]}, [], "must be an object"),
+        ({"accounts": [files_one]}, {"singer_state": [1]}, "singer_state must be an object"),
+        ({"accounts": [files_one]}, {"a": {"last_uid": 7}}, "mailbox import-state"),
         (None, None, "accounts is missing"),
     ],
 )

@@ -202,11 +202,13 @@ def test_unknown_names(tmp_path: Path) -> None:
     assert ("no account 'c'" in result.stderr, "'a'" in result.stderr) == (True, False)
 
 
-def test_a_singer_state_passes_through() -> None:
+def test_a_singer_state_passes_through(tmp_path: Path) -> None:
     """Every key of it, and what Meltano wraps around it once."""
     state = {"bookmarks": {**imap(a=INBOX)["bookmarks"], "_hashfs": {"archive_id": "x"}}, "other": 1}
+    state["bookmarks"]["foreign"] = [1]
+    config = write_config(tmp_path / "c.json", {"name": "a", "protocol": "files", "path": "."})
     for given_state in (state, {"singer_state": state}):
-        result = mailbox("import-state", "-", stdin=json.dumps(given_state))
+        result = mailbox("import-state", "-", "--config", config, stdin=json.dumps(given_state))
         assert {"singer_state": state} == json.loads(result.stdout)
 
 
