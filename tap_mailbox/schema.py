@@ -47,14 +47,19 @@ def violations(schema: dict[str, Any], instance: object) -> Iterator[tuple[list[
             case "required":
                 yield [*path, facts["property"]], "is missing"
             case "type":
-                found = _TYPE_NAMES.get(type(error.instance), "null")
-                yield path, f"must be of type {' or '.join(sorted(facts['types']))}, found {found}"
+                expected = " or ".join(sorted(facts["types"]))
+                yield path, f"must be of type {expected}, found {type_name(error.instance)}"
             case "enum":
                 yield path, f"must be one of {', '.join(json.dumps(each) for each in facts['options'])}"
             case "pattern":
                 yield path, f"must match {facts['pattern']}"
             case other:
                 yield path, f"does not satisfy {other!r} of schemas/tap-config.json"
+
+
+def type_name(value: object) -> str:
+    """Return what JSON Schema calls the type of a value."""
+    return _TYPE_NAMES.get(type(value), "null")
 
 
 def with_defaults(schema: dict[str, Any], value: Any) -> Any:  # noqa: ANN401  # JSON in, JSON out

@@ -20,7 +20,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_mailbox.auth import check_keys
 from tap_mailbox.bookmarks import check_state, unwrapped, without_nulls
-from tap_mailbox.config import Config, parse_config
+from tap_mailbox.config import Config, environment_config, parse_config
 from tap_mailbox.errors import ConfigError, OutputGone, StateError, Stopped
 from tap_mailbox.measures import Measure, publish
 from tap_mailbox.parsers import Parsers, automatic
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 EXIT_NOTHING_STARTED = 1
 EXIT_PARTIAL = 3
 LAST_STATE_POLL_SECONDS = 0.02
-_NO_JSON = "a TAP_MAILBOX_ variable cannot be read: expected JSON where the setting is an array or an object"
 
 
 class TapMailbox(Tap):
@@ -50,8 +49,6 @@ class TapMailbox(Tap):
     name = "tap-mailbox"
     package_name = "tap-mailbox"
     config_jsonschema: ClassVar[dict[str, Any]] = load_schema("tap-config")
-    # The SDK makes a number of every variable of the environment where a number may stand.
-    config_jsonschema["properties"]["workers"]["type"] = "string"
     # No BATCH: its files are not durable when the message about them is written.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
@@ -205,31 +202,33 @@ class TapMailbox(Tap):
         try:
             tap = cls(
                 config={} if config is None else config.config,
-                parse_env_config=config is not None and config.parse_env,
                 state=unwrapped(_read_json(state, "state")),
                 catalog=_read_json(catalog, "catalog"),
             )
         except StateError as error:
             cls.logger.error("%s", error)  # noqa: TRY400
             sys.exit(EXIT_NOTHING_STARTED)
-        except ValueError:  # of whichever JSON library the SDK took
-            if config is None or not config.parse_env:
-                raise
-            cls.logger.error(_NO_JSON)  # noqa: TRY400
-            sys.exit(EXIT_NOTHING_STARTED)
         sys.exit(tap.run())
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the `--config` files."""
+        """Read the `--config` files and, for `--config=ENV`, the environment, which wins."""
         try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError) as error:
-            # The SDK's own FileNotFoundError comes without strerror.
+            given = super().cb_config(ctx, param, value)
+            if given.parse_env:
+                cls.append_builtin_config(cls.config_jsonschema)
+                given.config |= environment_config(cls.config_jsonschema)
+                given.parse_env = False
+        except ConfigError as error:
+            cls.logger.error("%s", error)  # noqa: TRY400
+        except (OSError, ValueError, TypeError) as error:
+            # The SDK's own FileNotFoundError comes without strerror; what is no object it cannot merge.
             missing = "there is no such file"
-            reason = error.strerror or missing if isinstance(error, OSError) else "it is not JSON"
+            reason = error.strerror or missing if isinstance(error, OSError) else "it is no JSON object"
             cls.logger.error("a configuration file of %s cannot be read: %s", ", ".join(value), reason)  # noqa: TRY400
-            ctx.exit(EXIT_NOTHING_STARTED)
+        else:
+            return given
+        sys.exit(EXIT_NOTHING_STARTED)
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
@@ -239,14 +238,9 @@ class TapMailbox(Tap):
             return
         config: _ConfigInput = ctx.params["config"]
         try:
-            tap = cls(config=config.config, parse_env_config=config.parse_env)
+            tap = cls(config=config.config)
         except ConfigValidationError as error:
             cls.logger.error("%s", "; ".join(error.errors))  # noqa: TRY400  # it says all there is
-            ctx.exit(EXIT_NOTHING_STARTED)
-        except ValueError:  # likewise
-            if not config.parse_env:
-                raise
-            cls.logger.error(_NO_JSON)  # noqa: TRY400
             ctx.exit(EXIT_NOTHING_STARTED)
         ctx.exit(tap._guarded(tap.run_connection_test))
 

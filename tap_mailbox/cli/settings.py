@@ -12,7 +12,7 @@ import click
 
 from tap_mailbox.cli.documents import read_yaml
 from tap_mailbox.cli.meltano import FILE, Project, find_project
-from tap_mailbox.config import parse_config
+from tap_mailbox.config import environment_config, parse_config
 from tap_mailbox.errors import ConfigError
 from tap_mailbox.schema import load_schema
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_mailbox.config import Account, Config
-
-ENVIRONMENT_PREFIX = "TAP_MAILBOX_"
 
 
 @dataclass(slots=True)
@@ -108,7 +106,7 @@ def configuration_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--config",
             multiple=True,
             metavar="FILE",
-            help=f"The tap's configuration, JSON or YAML; ENV reads {ENVIRONMENT_PREFIX}* variables. "
+            help=f"The tap's configuration, JSON or YAML; ENV reads TAP_MAILBOX_* variables. "
             f"May be repeated, later ones win.  [default: {FILE} here or above]",
             expose_value=False,
             callback=note,
@@ -155,26 +153,15 @@ def _shaped(root: Path) -> Iterator[None]:
 def _from_files(names: Sequence[str]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for name in names:
-        config |= _from_environment() if name == "ENV" else read_yaml(Path(name))
+        config |= environment_config(load_schema("tap-config")) if name == "ENV" else read_yaml(Path(name))
     return config
-
-
-def _from_environment() -> dict[str, Any]:
-    # Half a second to import, and few have their configuration there.
-    from singer_sdk.configuration._dict_config import parse_environment_config  # noqa: PLC0415
-
-    try:
-        return parse_environment_config(load_schema("tap-config"), ENVIRONMENT_PREFIX)
-    except ValueError:
-        names = ", ".join(sorted(name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX)))
-        raise ConfigError(f"one of {names} holds something else than its setting expects") from None
 
 
 def _without_sdk_settings(raw: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration without stream maps and the like, which the Singer SDK checks itself."""
     if raw.keys() <= schema["properties"].keys():
         return raw
-    from singer_sdk import Tap  # noqa: PLC0415  # likewise
+    from singer_sdk import Tap  # noqa: PLC0415  # half a second to import
 
     complete = {"properties": dict(schema["properties"])}
     Tap.append_builtin_config(complete)

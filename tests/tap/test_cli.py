@@ -92,9 +92,20 @@ def test_test_mode(tmp_path, dovecot):
 def test_configuration_from_the_environment(tmp_path, tree, workers):
     """--config=ENV reads TAP_MAILBOX_*."""
     accounts = json.dumps([files_account(tree)])
-    environment = {**os.environ, "TAP_MAILBOX_ACCOUNTS": accounts, "TAP_MAILBOX_WORKERS": workers}
+    others = {"TAP_MAILBOX_MAX_WAIT": "0.5", "TAP_MAILBOX_RECONCILE_DAYS": "null", "TAP_MAILBOX_ONLY": ""}
+    environment = {**os.environ, "TAP_MAILBOX_ACCOUNTS": accounts, "TAP_MAILBOX_WORKERS": workers, **others}
     done = tap(tmp_path, None, "--config=ENV", env=environment)
     assert (0, 40) == (done.returncode, len(records(done.stdout)))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--test"], ["--discover"]])
+def test_environment_that_cannot_be_read(tmp_path, arguments):
+    """One line that names the variable and not its value, exit 1."""
+    environment = {**os.environ, "TAP_MAILBOX_MAX_WAIT": "fake-secret"}
+    done = tap(tmp_path, None, "--config=ENV", *arguments, env=environment)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "TAP_MAILBOX_MAX_WAIT must be JSON of type number" in done.stderr
+    assert all(word not in done.stderr for word in ("fake-secret", "Traceback"))
 
 
 def test_numbers_with_a_fraction(tmp_path, tree):
@@ -126,6 +137,8 @@ def test_numbers_with_a_fraction(tmp_path, tree):
         ({"accounts": [files_one]}, {"singer_state": [1]}, "singer_state must be an object"),
         ({"accounts": [files_one]}, {"a": {"last_uid": 7}}, "mailbox import-state"),
         (None, None, "accounts is missing"),
+        ([1], None, "config.json cannot be read: it is no JSON object"),
+        ("fake-secret", None, "config.json cannot be read: it is no JSON object"),
     ],
 )
 def test_nothing_starts(tmp_path, config, state, words):
