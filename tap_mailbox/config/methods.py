@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tap_mailbox.config.providers import PROVIDERS
+from tap_mailbox.config.urls import https_url
 from tap_mailbox.config.values import AuthMethod
 from tap_mailbox.errors import ConfigError
 
@@ -16,17 +17,22 @@ _PASSWORD_SOURCES = ("password", "password_command", "credential_file")
 _CLIENTS = ("client_file", "client_id", "service_account_file")
 _FILES = ("credential_file", "client_file", "token_file", "app_file", "service_account_file")
 
+_URLS = ("auth_url", "token_url", "revoke_url")
+
 
 def auth_method(account: Mapping[str, Any], entry: Mapping[str, Any], base: Path) -> AuthMethod:
     """Return the sign-in method *entry* of *account*; relative files start at *base*.
 
     Raises:
-        ConfigError: keys are missing, or exclude each other.
+        ConfigError: keys are missing or exclude each other, or a URL is not https.
     """
     name, method = account["name"], entry["method"]
     preset = PROVIDERS.get(account["provider"] or "", {})
-    if problem := _problem(entry, account, preset):
+    if problem := _problem(entry, account, preset) or _nobody(entry, account):
         raise ConfigError(f"account {name!r}: auth method {method} {problem}")
+    for key, url in (("token_uri", account["token_uri"]), *((key, entry[key]) for key in _URLS)):
+        if url:
+            https_url(name, key, url)
     # A client file brings endpoints of its own.
     own_endpoints = entry["client_file"] is not None
     token_url = entry["token_url"] or account["token_uri"]
@@ -71,6 +77,14 @@ def _problem(entry: Mapping[str, Any], account: Mapping[str, Any], preset: Mappi
             return _xoauth2_problem(
                 entry, entry["token_url"] or account["token_uri"] or preset.get("token_url")
             )
+
+
+def _nobody(entry: Mapping[str, Any], account: Mapping[str, Any]) -> str | None:
+    """Return what is wrong where nobody is named to sign in as; a credential file may name somebody."""
+    in_file = entry["method"] == "password" and entry["credential_file"]
+    if account["protocol"] != "imap" or entry["username"] or account["email"] or in_file:
+        return None
+    return "has no user name: set email on the account or username on the method"
 
 
 def _xoauth2_problem(entry: Mapping[str, Any], endpoint: str | None) -> str | None:

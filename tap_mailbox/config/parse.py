@@ -5,16 +5,15 @@ Names, keys and defaults come from schemas/tap-config.json; what a JSON Schema c
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tap_mailbox.config.methods import auth_method, file_at
 from tap_mailbox.config.providers import PROVIDERS
+from tap_mailbox.config.urls import https_url, is_loopback
 from tap_mailbox.config.values import Account, Config, GraphServer, ImapServer
 from tap_mailbox.errors import ConfigError
 from tap_mailbox.schema import violations, with_defaults
@@ -138,7 +137,7 @@ def _account(
         protocol=protocol,
         email=entry["email"],
         auth=tuple(auth_method(entry, each, base) for each in entry["auth"]),
-        authority=_https(name, "authority", entry["authority"]),
+        authority=https_url(name, "authority", entry["authority"]),
         ca_file=file_at(base, entry["ca_file"]),
         include=None if include is None else tuple(include),
         exclude=tuple(entry["folders"]["exclude"]),
@@ -164,7 +163,7 @@ def _imap_server(account: str, entry: Mapping[str, Any], base: Path) -> ImapServ
     tls = entry["tls"] or preset.get("tls", "implicit")
     # Another way of TLS has another port than the preset's.
     preset_port = preset.get("port") if tls == preset.get("tls") else None
-    if tls == "none" and not entry["allow_plaintext"] and not _is_loopback(host):
+    if tls == "none" and not entry["allow_plaintext"] and not is_loopback(host):
         raise ConfigError(
             f"account {account!r}: tls: none would send the password to {host} in clear; use implicit or "
             "starttls, or set allow_plaintext: true if the line is safe by other means"
@@ -194,7 +193,7 @@ def _graph_server(
     days = entry["reconcile_days"] if "reconcile_days" in entry else shared["reconcile_days"]
     max_wait = entry.get("max_wait")
     return GraphServer(
-        url=_https(name, "graph_url", entry["graph_url"]),
+        url=https_url(name, "graph_url", entry["graph_url"]),
         ca_file=file_at(base, entry["ca_file"]),
         mailbox=mailbox,
         every_mailbox=every,
@@ -205,28 +204,6 @@ def _graph_server(
         connect_timeout=entry["connect_timeout"],
         read_timeout=entry["read_timeout"],
     )
-
-
-def _https(account: str, key: str, url: str) -> str:
-    """Return a base URL without its last slash; plain http would send tokens in clear."""
-    wrong = ConfigError(
-        f"account {account!r}: {key} must be an https URL (http on this machine alone) without a user name"
-    )
-    try:
-        parts = urlsplit(url)
-        host = "" if {"@", "\\"} & set(parts.netloc) else parts.hostname or ""
-    except ValueError:
-        raise wrong from None
-    if host and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
-        return url.rstrip("/")
-    raise wrong
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _start_date(value: str | None) -> datetime | None:

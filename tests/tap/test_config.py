@@ -15,6 +15,12 @@ from tap_mailbox.schema import load_schema
 
 SCHEMA = load_schema("tap-config")
 PASSWORD = {"method": "password", "username": "me", "password": "fake-secret"}
+OAUTH = {
+    "method": "xoauth2",
+    "client_id": "id",
+    "client_secret": "fake-secret",
+    "token_url": "https://login.example.org/token",
+}
 WORK = {"name": "work", "protocol": "imap", "host": "imap.example.org", "auth": [PASSWORD]}
 
 
@@ -67,6 +73,8 @@ def test_server(keys, expected):
         ({"accounts": [{**WORK, "auth": [{"method": "password"}]}]}, ["'work'", "password_command"]),
         ({"accounts": [{**WORK, "auth": [{"method": "password", "password": ""}]}]}, ["'work'", "unset"]),
         ({"accounts": [{**WORK, "auth": [{**PASSWORD, "credential_file": "x"}]}]}, ["'work'", "exactly one"]),
+        ({"accounts": [{**WORK, "auth": [{**PASSWORD, "username": ""}]}]}, ["'work'", "user name", "email"]),
+        ({"accounts": [{**WORK, "auth": [OAUTH]}]}, ["'work'", "user name", "email"]),
         ({"accounts": [{**WORK, "tls": "none"}]}, ["'work'", "plain", "imap.example.org"]),
         ({"accounts": [WORK, WORK]}, ["'work'", "2 times"]),
         ({"accounts": [{**WORK, "name": "Work"}]}, ["name", "match"]),
@@ -88,6 +96,39 @@ def test_refused(config, words):
         parse_config(config, SCHEMA)
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert "fake-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://login.example.org/", "https://fake-secret@login.example.org", "login.example.org", "https://["],
+)
+@pytest.mark.parametrize("key", ["token_uri", "auth_url", "token_url", "revoke_url"])
+def test_secrets_go_by_https(key, url):
+    """Where secrets and tokens are sent is checked before anything is read; the URL may hold one itself."""
+    keys = (
+        {"email": "me@example.org", "token_uri": url} if key == "token_uri" else {"email": "me@example.org"}
+    )
+    method = OAUTH if key == "token_uri" else {**OAUTH, key: url}
+    with pytest.raises(ConfigError, match=f"account 'work': {key} must be an https URL") as caught:
+        parse({**WORK, **keys, "auth": [method]})
+    assert "fake-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://login.example.org/t/", "http://127.0.0.1:8080/t", "http://localhost/t"]
+)
+def test_urls_stay_as_they_are(url):
+    """An endpoint is asked as it was written, on this machine also without TLS."""
+    method = {**OAUTH, "token_url": url, "auth_url": url, "revoke_url": url}
+    (account,) = parse({**WORK, "email": "me@example.org", "auth": [method]}).accounts
+    (found,) = account.auth
+    assert {url} == {found.token_url, found.auth_url, found.revoke_url}
+
+
+def test_user_name_of_a_credential_file():
+    """Its `email` is the user name where the account has none; what is in the file is seen when it is read."""
+    method = {"method": "password", "credential_file": "c.json"}
+    assert "password" == parse({**WORK, "auth": [method]}).accounts[0].auth[0].method
 
 
 def test_every_fault_is_named_at_once():

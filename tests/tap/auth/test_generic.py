@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tap_mailbox.errors import CredentialError, Unavailable
+from tap_mailbox.errors import ConfigError, CredentialError, Unavailable
 from tests.servers.oauth import OAuthServer
 from tests.servers.ports import HOST, free_ports
 from tests.tap.auth.accounts import credential, legacy
@@ -175,8 +175,8 @@ def test_endpoint_that_is_not_there(tmp_path, oauth):
 
 
 def test_endpoint_without_tls(tmp_path, oauth):
-    """A refresh token is not sent in clear to another machine."""
-    with pytest.raises(CredentialError, match="https alone"):
+    """A refresh token is not sent in clear to another machine: that is wrong in the configuration itself."""
+    with pytest.raises(ConfigError, match="token_url must be an https URL"):
         person(tmp_path, oauth, token_url="http://login.example.org/token").token()
 
 

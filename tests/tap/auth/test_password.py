@@ -87,6 +87,7 @@ def test_missing_password_command(tmp_path):
 
 
 def test_no_user_name(tmp_path):
-    """Somebody must be named."""
+    """Somebody must be named, in the credential file if not in the configuration."""
+    (tmp_path / "c.json").write_text('{"password": "fake-secret"}')
     with pytest.raises(CredentialError, match="user name"):
-        credential(tmp_path, {"password": "fake-secret"}, email=None)
+        credential(tmp_path, {"credential_file": "c.json"}, email=None)

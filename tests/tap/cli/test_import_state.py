@@ -190,6 +190,7 @@ def test_unknown_names(tmp_path: Path) -> None:
             "name": name,
             "protocol": "imap",
             "host": "h",
+            "email": "ann@example.org",
             "auth": [{"method": "password", "password": "fake-secret"}],
         }
         for name in ("a", "b")

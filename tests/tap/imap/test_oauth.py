@@ -6,6 +6,7 @@ import base64
 import json
 
 import pytest
+from singer_sdk.exceptions import ConfigValidationError
 
 from tests.servers.dovecot import User
 from tests.servers.imap_script import CLOSE, Mailbox, Message
@@ -194,5 +195,6 @@ def test_no_user_name(tmp_path, world, make_imap_script):
     """SASL needs one: the account's email or the method's username."""
     settings = generic(tmp_path, world, User("ann", ""))
     del settings["auth"][0]["username"]
-    done = run(world, tmp_path, {**settings, "email": None}, server=exchange(make_imap_script))
-    assert "set email" in done.report().failures[0]
+    with pytest.raises(ConfigValidationError) as caught:
+        run(world, tmp_path, {**settings, "email": None}, server=exchange(make_imap_script))
+    assert "set email" in caught.value.errors[0]
