@@ -98,7 +98,7 @@ def _auto(name: str, head: bytes) -> Kind:
         return Kind.EMLX
     if begins_mbox(head):
         return Kind.MBOX
-    if suffix == "eml" or _begins_message(head):
+    if suffix == "eml" or begins_message(head):
         return Kind.EML
     return Kind.FOREIGN
 
@@ -112,7 +112,7 @@ def _forced(layout: str, name: str, head: bytes) -> Kind:
     if layout == "eml" and suffix == "emlx":
         return Kind.EMLX
     # A stray From_ line before the header is common in files saved one by one; it is part of the octets.
-    if layout == "eml" and (suffix == "eml" or begins_mbox(head) or _begins_message(head)):
+    if layout == "eml" and (suffix == "eml" or begins_mbox(head) or begins_message(head)):
         return Kind.EML
     return Kind.FOREIGN
 
@@ -121,7 +121,7 @@ def _suffix(name: str) -> str:
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
-def _begins_message(head: bytes) -> bool:
+def begins_message(head: bytes) -> bool:
     """Whether the first octets look like the header of a mail: fields, at least one of them a mail's."""
     lines = without_bom(head).lstrip(b"\r\n").splitlines()
     if not lines or not _FIELD.match(lines[0]):

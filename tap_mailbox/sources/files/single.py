@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tap_mailbox.message import JsonMessage, RawMessage, Seen
-from tap_mailbox.sources.files import emlx, legacy_json, maildir
+from tap_mailbox.sources.files import emlx, legacy_json, maildir, mbox
 from tap_mailbox.sources.files.bookmark import moment_of
-from tap_mailbox.sources.files.layout import Kind
+from tap_mailbox.sources.files.layout import HEAD_BYTES, Kind, Misfit, begins_mbox, begins_message
 from tap_mailbox.sources.files.names import display
 
 if TYPE_CHECKING:
@@ -61,7 +63,24 @@ def read_single(path: Path, found: Found, kind: Kind, *, folder: str) -> Single 
         return _from_json(octets, seen, path)
     if kind is Kind.EMLX:
         return _from_emlx(octets, seen)
+    if kind is Kind.EML and begins_mbox(octets[:HEAD_BYTES]):
+        _check_single(octets)
     return Single(RawMessage(octets, seen))
+
+
+def _check_single(octets: bytes) -> None:
+    """Make sure that a file with a From_ line before its header, taken for one message, holds no further one.
+
+    Raises:
+        Misfit: it does.
+    """
+    pieces = mbox.split(io.BytesIO(octets), check=lambda: None)
+    # In a body such a line may be a quotation: only what a header follows is a message.
+    if any(begins_message(piece.octets[:HEAD_BYTES]) for piece in itertools.islice(pieces, 1, None)):
+        raise Misfit(
+            "is no eml file, as format: eml says: it holds several messages, each after a From_ line; set "
+            "format: mbox or auto"
+        )
 
 
 def _from_json(octets: bytes, seen: Seen, path: Path) -> Single | PassedOver:

@@ -13,6 +13,7 @@ from tap_mailbox.message import JsonMessage, RawMessage
 from tests.tap.files.trees import eml, mbox_of, plant, run
 
 MTIME = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+SEPARATOR = "From a@example.org Mon Jan  5 10:30:00 2004\n"
 LEGACY = {"message_id": "<1@example.org>", "date": "2004-01-05", "subject": "s", "body_text": "t"}
 
 
@@ -141,6 +142,7 @@ def test_empty_files_are_counted(tmp_path):
     [
         ("mbox", {"a": mbox_of(eml())}, {"b": eml()}),
         ("eml", {"a": eml()}, {"b": b"\xff\xd8"}),
+        ("eml", {"a": mbox_of(eml(body=f"\n{SEPARATOR}no header\n"))}, {"b": mbox_of(eml(), eml("b"))}),
         ("json", {"a.txt": json.dumps(LEGACY).encode()}, {"b": b"{}"}),
         ("maildir", {"cur/a": eml()}, {"b": eml()}),
     ],
