@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jsonschema_rs import ValidationError
+
 _PACKAGE = Path(__file__).resolve().parent
 _TYPE_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+
+_LIMITS = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
 
 
 def load_schema(name: str) -> dict[str, Any]:
@@ -38,23 +42,48 @@ def violations(schema: dict[str, Any], instance: object) -> Iterator[tuple[list[
     import jsonschema_rs  # noqa: PLC0415
 
     for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(instance):
-        kind, path = error.kind.name, list(error.instance_path)
-        facts = error.kind.as_dict()
-        match kind:
-            case "additionalProperties":
-                for key in facts["unexpected"]:
-                    yield [*path, key], "is no known key"
-            case "required":
-                yield [*path, facts["property"]], "is missing"
-            case "type":
-                expected = " or ".join(sorted(facts["types"]))
-                yield path, f"must be of type {expected}, found {type_name(error.instance)}"
-            case "enum":
-                yield path, f"must be one of {', '.join(json.dumps(each) for each in facts['options'])}"
-            case "pattern":
-                yield path, f"must match {facts['pattern']}"
-            case other:
-                yield path, f"does not satisfy {other!r} of schemas/tap-config.json"
+        yield from _faults(error)
+
+
+def _faults(error: ValidationError) -> Iterator[tuple[list[str | int], str]]:
+    path, facts = list(error.instance_path), error.kind.as_dict()
+    match error.kind.name:
+        case "additionalProperties":
+            for key in facts["unexpected"]:
+                yield [*path, key], "is no known key"
+        case "required":
+            yield [*path, facts["property"]], "is missing"
+        case "type":
+            expected = " or ".join(sorted(facts["types"]))
+            yield path, f"must be of type {expected}, found {type_name(error.instance)}"
+        case "enum":
+            yield path, f"must be one of {', '.join(json.dumps(each) for each in facts['options'])}"
+        case "const":
+            yield path, f"must be {json.dumps(facts['expected_value'])}"
+        case "pattern":
+            yield path, f"must match {facts['pattern']}"
+        case "minimum" | "maximum" | "exclusiveMinimum" as limit:
+            yield path, f"must be {_LIMITS[limit]} {facts['limit']}"
+        case "minItems":
+            yield path, f"must list at least {facts['limit']}"
+        case "anyOf":
+            yield from _none_of(path, error, facts["context"])
+        case other:
+            yield path, f"does not satisfy {other!r} of schemas/tap-config.json"
+
+
+def _none_of(
+    path: list[str | int], error: ValidationError, alternatives: list[list[ValidationError]]
+) -> Iterator[tuple[list[str | int], str]]:
+    """Yield what is wrong where there are several shapes: within the one that was meant, else name all."""
+    for errors in alternatives:
+        if all(len(each.instance_path) > len(path) for each in errors):
+            for each in errors:
+                yield from _faults(each)
+            return
+    texts = [text for errors in alternatives for each in errors for _, text in _faults(each)]
+    allowed = " or ".join(text.removeprefix("must be ").partition(", found ")[0] for text in texts)
+    yield path, f"must be {allowed}, found {type_name(error.instance)}"
 
 
 def type_name(value: object) -> str:

@@ -97,6 +97,8 @@ class TapMailbox(Tap):
 
     def run(self) -> int:
         """Read everything and return the exit code."""
+        if self.settings is not None and not self.settings.accounts:
+            self.logger.warning("no account is configured: `accounts` is empty, nothing is read")
         return self._guarded(self.sync_all)
 
     def _guarded(self, work: Callable[[], object]) -> int:

@@ -12,6 +12,7 @@ from tap_mailbox.config import parse_config
 from tap_mailbox.errors import ConfigError
 from tap_mailbox.mime import Limits
 from tap_mailbox.schema import load_schema
+from tests.tap.runs import run_tap
 
 SCHEMA = load_schema("tap-config")
 PASSWORD = {"method": "password", "username": "me", "password": "fake-secret"}
@@ -65,7 +66,13 @@ def test_server(keys, expected):
         ({"accounts": [{**WORK, "auth": [{**PASSWORD, "password": 12345}]}]}, ["'work'", "auth[0].password", "integer"]),
         ({"accounts": [{**WORK, "auth": "fake-secret"}]}, ["'work'", "auth", "array", "string"]),
         ({"accounts": [{**WORK, "port": "fake-secret"}]}, ["'work'", "port", "integer"]),
-        ({"accounts": [{**WORK, "port": 0}]}, ["'work'", "port"]),
+        ({"accounts": [{**WORK, "port": 0}]}, ["'work'", "port must be at least 1"]),
+        ({"accounts": [{**WORK, "port": 65536}]}, ["'work'", "port must be at most 65535"]),
+        ({"accounts": [{**WORK, "read_timeout": 0}]}, ["'work'", "read_timeout must be more than 0"]),
+        ({"accounts": [{**WORK, "mailboxes": "fake-secret"}]}, ["'work'", "mailboxes must be of type array or \"*\" or of type null, found string"]),
+        ({"accounts": [{**WORK, "mailboxes": ["a@example.org", 1]}]}, ["'work'", "mailboxes[1] must be of type string"]),
+        ({"accounts": [{**WORK, "auth": [{**PASSWORD, "password_command": []}]}]}, ["'work'", "password_command must list at least 1"]),
+        ({"accounts": [WORK], "max_wait": -1}, ["max_wait must be at least 0"]),
         ({"accounts": [{**WORK, "tls": "off"}]}, ["'work'", "tls", "starttls"]),
         ({"accounts": [{**WORK, "protocol": "pop3"}]}, ["'work'", "protocol", "imap"]),
         ({"accounts": [{**WORK, "host": None}]}, ["'work'", "host"]),
@@ -85,7 +92,7 @@ def test_server(keys, expected):
         ({"accounts": [WORK], "only": ["elsewhere"]}, ["only", "elsewhere", "work"]),
         ({"accounts": [WORK], "start_date": "last year"}, ["start_date", "RFC 3339"]),
         ({"accounts": [WORK], "workers": "many"}, ["workers", "auto"]),
-        ({"accounts": [WORK], "workers": 17}, ["workers"]),
+        ({"accounts": [WORK], "workers": 17}, ["workers must be at most 16"]),
         ({"accounts": [WORK], "workers": "17"}, ["workers"]),
         ({"accounts": [WORK], "workers": 1.5}, ["workers", "integer or string"]),
     ],
@@ -200,3 +207,9 @@ def test_secrets_have_no_representation():
 def test_workers(keys, workers):
     """A number, also one that came as text from the environment, or as many as find a core."""
     assert workers == parse_config({"accounts": [WORK], **keys}, load_schema("tap-config")).workers
+
+
+def test_no_account(caplog):
+    """An empty list is a configuration like another, but a run that reads nothing says why."""
+    assert 0 == run_tap([]).code
+    assert ["no account is configured"] == [text[:24] for text in caplog.messages if "no account" in text]

@@ -42,6 +42,8 @@ _MAX_WORDS = 200
 _MAX_HEARD = 1000
 _PIECE = 6
 """So many letters of a secret are a piece of it, and no coincidence."""
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
+"""What OpenSSL, by version, makes of a greeting in clear."""
 _NOT_CONNECTED = "authenticated but not connected"
 
 
@@ -119,6 +121,9 @@ def translated(doing: str, *, hide: Sequence[str] | None = None) -> Iterator[Non
         raise _meaning(doing, error, hide) from None
     except TimeoutError:
         raise Unavailable(f"{doing}: no answer in time") from None
+    except ssl.SSLError as error:
+        hint = "; the server speaks no TLS there: check port and tls" if error.reason in _NO_TLS else ""
+        raise Unavailable(f"{doing}: {error.strerror or type(error).__name__}{hint}") from None
     except OSError as error:
         raise Unavailable(f"{doing}: {error.strerror or type(error).__name__}") from None
     except (ArithmeticError, AttributeError, EOFError, LookupError, TypeError, ValueError) as error:

@@ -58,3 +58,10 @@ def test_tls_is_verified(account, dovecot, tls):
     refused = run_tap([secure])
     assert 3 == refused.code
     assert "not trusted" in refused.report().failures[0]
+
+
+def test_no_tls_at_that_port(make_imap_script):
+    """A server that greets in clear where TLS was expected: which settings to look at is said."""
+    run = run_tap([imap_account(make_imap_script(), tls="implicit")])
+    assert 3 == run.code
+    assert "check port and tls" in run.report().failures[0]
