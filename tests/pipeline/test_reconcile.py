@@ -130,6 +130,7 @@ def test_search_cut_short(make_imap_script, tmp_path):
     code, folders, _ = reconciled(pair)
     assert (0, 2) == (code, folders["INBOX"]["archived"])
     server.answer("UID SEARCH", "* SEARCH 1\r\n{tag} OK done\r\n")
+    server.answer("FETCH", "* 1 FETCH (UID 1)\r\n{tag} OK done\r\n")
     code, folders, said = reconciled(pair)
     assert (3, {}) == (code, folders)
     assert "1 of 2 messages" in said

@@ -201,6 +201,8 @@ class ImapScript(Listening):
                 return b"* SEARCH" + b"".join(b" %d" % uid for uid in found) + b"\r\n" + done
             case "UID FETCH":
                 return self._fetch(command) + done
+            case "FETCH":
+                return self._fetch_by_number(command) + done
             case _:
                 return done
 
@@ -263,6 +265,13 @@ class ImapScript(Listening):
             b"* %d FETCH (%b)\r\n" % (numbers[uid], fetch_items(folder, uid, asked))
             for uid in self._chosen(command, sequence_set)
         )
+
+    def _fetch_by_number(self, command: Command) -> bytes:
+        sequence_set, _, asked = command.args.partition(" ")
+        folder = self.folders[self._selected[command.connection]]
+        first, _, last = sequence_set.partition(":")
+        numbered = list(enumerate(sorted(folder.messages), 1))[int(first) - 1 : int(last or first)]
+        return b"".join(b"* %d FETCH (%b)\r\n" % (n, fetch_items(folder, uid, asked)) for n, uid in numbered)
 
 
 def fetch_items(folder: Mailbox, uid: int, asked: str) -> bytes:

@@ -12,9 +12,10 @@ from tap_mailbox.errors import AccountError
 from tap_mailbox.message import RawMessage, Seen
 from tap_mailbox.mime import Defect, parse_message
 from tap_mailbox.record import build_record
-from tap_mailbox.sources.imap import commands
+from tap_mailbox.sources.imap import commands, search
 from tap_mailbox.sources.imap.folders import list_folders
 from tap_mailbox.sources.imap.plan import WINDOW_MESSAGES, windows
+from tap_mailbox.sources.imap.replies import Refused
 from tap_mailbox.sources.imap.session import Session
 from tap_mailbox.sources.selection import selected
 
@@ -58,12 +59,10 @@ class Census:
         names = {folder.name for folder in chosen}
         for folder in folders:
             examined = commands.examine(self._client, folder)
-            uids = commands.search(self._client, first_uid=1, exists=examined.exists) or []
-            if len(uids) < examined.exists:
-                raise AccountError(
-                    f"folder {folder.name!r}: the server names {len(uids)} of {examined.exists} messages, "
-                    "which proves nothing. Was mail deleted at this moment? Then try again"
-                )
+            try:
+                uids = search.all_uids(self._client, folder, examined)
+            except Refused as error:
+                raise AccountError(f"folder {folder.name!r}: {error}") from None
             yield FolderCount(
                 name=folder.name,
                 selected=folder.name in names,

@@ -1,6 +1,6 @@
 """The IMAP commands within a folder, their answers as values.
 
-All of them read: EXAMINE, UID SEARCH, UID FETCH with BODY.PEEK[].
+All of them read: EXAMINE, UID FETCH with BODY.PEEK[]; `search` has UID SEARCH.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ from tap_mailbox.sources.imap.folders import decode_name, quoted, raw_name
 from tap_mailbox.sources.imap.replies import Refused, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from imapclient import IMAPClient
 
     from tap_mailbox.sources.imap.folders import Folder
 
-SMALLEST_LIMIT = 1_000
-"""The smallest number of messages that a server is known to stop at (Yahoo)."""
 _BODIES = "UID FETCH of messages"
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +30,9 @@ class Examined:
 
     uidvalidity: int
     uidnext: int | None
-    exists: int
+    """None when the server predicts none."""
+    exists: int | None
+    """How many messages it counts; None when it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,50 +59,8 @@ def examine(client: IMAPClient, folder: Folder) -> Examined:
     return Examined(
         uidvalidity=answer[b"UIDVALIDITY"],
         uidnext=answer.get(b"UIDNEXT") or None,
-        exists=answer.get(b"EXISTS", 0),
+        exists=answer.get(b"EXISTS"),
     )
-
-
-def search(
-    client: IMAPClient, *, first_uid: int, exists: int = 0, since: datetime | None = None
-) -> list[int] | None:
-    """Return the UIDs from *first_uid* on, ascending; None when the server gave no `* SEARCH` at all.
-
-    A server may stop after so many messages, from the newest down, and need not say so (RFC 9738; Yahoo does
-    at 1,000): what lies below is asked for until there is nothing.
-
-    SINCE counts days in the server's zone (RFC 3501, section 6.4.4), so it is asked a day early and only
-    saves work; who calls filters by the exact time.
-
-    Args:
-        client: With a folder opened.
-        first_uid: The lowest UID wanted.
-        exists: How many messages the folder has.
-        since: Nothing received before it is wanted.
-    """
-    more = []
-    if since is not None:
-        day = datetime.fromtimestamp(max(since.timestamp() - 86_400, 0), UTC)
-        more = ["SINCE", f"{day.day}-{_MONTHS[day.month - 1]}-{day.year:04d}"]
-    found, limited = _search(client, ["UID", f"{first_uid}:*", *more])
-    if found is None:
-        return None
-    # `n:*` names the last message even when its UID is below n (RFC 3501, section 6.4.8).
-    uids = {uid for uid in found if uid >= first_uid}
-    short = first_uid == 1 and since is None and len(uids) < exists
-    while uids and min(uids) > first_uid and (limited or short or len(found) >= SMALLEST_LIMIT):
-        found, limited = _search(client, ["UID", f"{first_uid}:{min(uids) - 1}", *more])
-        found = [uid for uid in found or () if first_uid <= uid < min(uids)]
-        if not found:
-            break
-        uids.update(found)
-    return sorted(uids)
-
-
-def still_there(client: IMAPClient, uids: Collection[int]) -> set[int]:
-    """Return those of *uids* that the selected folder still holds."""
-    found, _ = _search(client, ["UID", ",".join(map(str, sorted(uids)))])
-    return set(found or ()) & set(uids)
 
 
 def fetch_envelopes(client: IMAPClient, uids: Sequence[int]) -> dict[int, Envelope]:
@@ -144,18 +101,6 @@ def fetch_message_ids(client: IMAPClient, uids: Sequence[int]) -> dict[int, byte
     with translated("UID FETCH of Message-ID fields"):
         answer = client.fetch(list(uids), ["BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"])
         return {uid: data.get(b"BODY[HEADER.FIELDS (MESSAGE-ID)]") or b"" for uid, data in answer.items()}
-
-
-def _search(client: IMAPClient, criteria: Sequence[str]) -> tuple[list[int] | None, bool]:
-    """Return the UIDs of all `* SEARCH` lines (None: there is none), and whether the server stopped short."""
-    with translated("UID SEARCH"):
-        imap = client._imap  # noqa: SLF001
-        typ, data = imap._simple_command("UID", "SEARCH", *criteria)  # noqa: SLF001
-        client._checkok("search", typ, data)  # noqa: SLF001
-        limited = any(b"[MESSAGELIMIT" in line.upper() for line in data if isinstance(line, bytes))
-        _, lines = imap._untagged_response(typ, data, "SEARCH")  # noqa: SLF001
-        answers = [line for line in lines if line is not None]
-        return [int(uid) for line in answers for uid in line.split()] if answers else None, limited
 
 
 def _envelope(uid: int, data: Mapping[bytes, Any], *, gmail: bool) -> Envelope:

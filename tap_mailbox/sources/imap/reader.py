@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_mailbox.errors import AccountError, Unavailable
-from tap_mailbox.sources.imap import commands
+from tap_mailbox.sources.imap import commands, search
 from tap_mailbox.sources.imap.commands import Envelope
 from tap_mailbox.sources.imap.events import (
     Fetched,
@@ -169,13 +169,9 @@ class FolderReader:
         job.uidvalidity = examined.uidvalidity
         self._put(FolderOpened(job.folder, examined.uidvalidity, examined.uidnext))
         self._retry_pending(job)
-        uids = commands.search(
-            client, first_uid=job.last_uid + 1, exists=examined.exists, since=self.start_date
-        )
-        if uids is None and examined.exists and not job.last_uid and self.start_date is None:
-            raise Unavailable(f"UID SEARCH in {job.folder.name}: {examined.exists} messages, and no answer")
+        uids = search.new_uids(client, job.folder, examined, last_uid=job.last_uid, since=self.start_date)
         # A pending message beyond a lowered last_uid was dealt with already.
-        ahead = self._windows([uid for uid in uids or () if uid not in job.retried])
+        ahead = self._windows([uid for uid in uids if uid not in job.retried])
         window = next(ahead, None)
         while window:
             # Once something broke, a window is handed over before anything is asked about the next.
@@ -283,9 +279,9 @@ class FolderReader:
 
     def _gone_or_refused(self, uid: int, reason: str) -> Outcome:
         """Tell a message that was deleted from one that the server holds back."""
-        if uid in commands.still_there(self._pipeline.client(), [uid]):
-            return RefusedMessage(uid, reason)
-        return Vanished(uid)
+        if search.is_gone(self._pipeline.client(), uid):
+            return Vanished(uid)
+        return RefusedMessage(uid, reason)
 
     def _too_old(self, envelope: Envelope) -> bool:
         """Whether it was received before `start_date`; one without INTERNALDATE is read, to be safe."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mailbox.sources.imap import commands
+from tap_mailbox.sources.imap import search
 from tests.servers.imap_script import CLOSE, HANG, Mailbox, Message
 from tests.tap.runs import imap_account, mail, run_tap
 
@@ -248,7 +248,7 @@ def test_server_words_carry_no_address(make_imap_script, caplog):
 @pytest.mark.parametrize("held", [0, 1])
 def test_search_stops_short(make_imap_script, monkeypatch, code, held):
     """A server that gives the newest messages only is asked for those below, until there are none (RFC 9738)."""
-    monkeypatch.setattr(commands, "SMALLEST_LIMIT", 10)
+    monkeypatch.setattr(search, "SMALLEST_LIMIT", 10)
     server = make_imap_script({"INBOX": Mailbox({uid: Message(mail(uid)) for uid in range(2, 72, 2)})})
 
     def newest(command, usual):
