@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imapclient.response_parser import parse_fetch_response
 
+from tap_mailbox.sources.imap import nz_number
 from tap_mailbox.sources.imap.folders import decode_name, quoted, raw_name
 from tap_mailbox.sources.imap.replies import Refused, translated
 
@@ -30,7 +31,7 @@ class Examined:
 
     uidvalidity: int
     uidnext: int | None
-    """None when the server predicts none."""
+    """None when the server predicts none, or what no UID can be."""
     exists: int | None
     """How many messages it counts; None when it does not say."""
 
@@ -57,8 +58,8 @@ def examine(client: IMAPClient, folder: Folder) -> Examined:
     if b"UIDVALIDITY" not in answer:
         raise Refused(f"EXAMINE of {folder.name}: the server gives no UIDVALIDITY, so its UIDs prove nothing")
     return Examined(
-        uidvalidity=answer[b"UIDVALIDITY"],
-        uidnext=answer.get(b"UIDNEXT") or None,
+        uidvalidity=nz_number.required(answer[b"UIDVALIDITY"], f"UIDVALIDITY of {folder.name}"),
+        uidnext=nz_number.known(answer.get(b"UIDNEXT")),
         exists=answer.get(b"EXISTS"),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imapclient import imap_utf7
 from imapclient.response_parser import parse_response
 
+from tap_mailbox.sources.imap import nz_number
 from tap_mailbox.sources.imap.replies import translated
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def list_folders(client: IMAPClient) -> list[Folder]:
             raw=raw,
             separator=separator,
             special=SPECIAL_USES & {flag.decode("ascii", "replace").lower() for flag in flags},
-            uidvalidity=statuses.get(raw, {}).get(b"UIDVALIDITY"),
-            uidnext=statuses.get(raw, {}).get(b"UIDNEXT") or None,
+            uidvalidity=nz_number.known(statuses.get(raw, {}).get(b"UIDVALIDITY")),
+            uidnext=nz_number.known(statuses.get(raw, {}).get(b"UIDNEXT")),
         )
         for raw, (flags, separator) in unique.items()
         if not _NO_MAILBOX & {flag.lower() for flag in flags}
@@ -104,8 +105,7 @@ def status(client: IMAPClient, folder: Folder) -> tuple[int | None, int | None]:
         typ, data = client._imap._untagged_response(typ, data, "STATUS")  # noqa: SLF001
         # An answer about another folder may stand beside ours (Exchange).
         items = _statuses(data).get(folder.raw, {})
-    # No UID is 0 (RFC 3501, section 9, nz-number): who predicts it does not know.
-    return items.get(b"UIDVALIDITY"), items.get(b"UIDNEXT") or None
+    return nz_number.known(items.get(b"UIDVALIDITY")), nz_number.known(items.get(b"UIDNEXT"))
 
 
 def decode_name(raw: bytes) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from imapclient.response_parser import parse_fetch_response
 
 from tap_mailbox.errors import Unavailable
+from tap_mailbox.sources.imap import nz_number
 from tap_mailbox.sources.imap.commands import examine
 from tap_mailbox.sources.imap.replies import Refused, translated
 
@@ -142,6 +143,8 @@ def _search(client: IMAPClient, criteria: Sequence[str]) -> tuple[list[int] | No
         _, lines = imap._untagged_response(typ, data, "SEARCH")  # noqa: SLF001
         answers = [line for line in lines if line is not None]
         uids = [int(uid) for line in answers for uid in line.split()]
+    for uid in (min(uids), max(uids)) if uids else ():
+        nz_number.required(uid, "a UID in the answer to UID SEARCH")
     return uids if answers else None, limited
 
 
@@ -159,7 +162,7 @@ def _uids_by_number(client: IMAPClient, exists: int) -> set[int]:
             named = {items[b"UID"] for n, items in answer.items() if first <= n <= last and b"UID" in items}
         if not named:
             break
-        uids.update(named)
+        uids.update(nz_number.required(uid, "a UID in the answer to FETCH") for uid in named)
     return uids
 
 
