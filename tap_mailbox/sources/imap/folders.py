@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ SPECIAL_USES = frozenset(
     {"\\all", "\\archive", "\\drafts", "\\flagged", "\\important", "\\junk", "\\sent", "\\trash"}
 )
 """RFC 6154, section 2, and RFC 8457, section 3."""
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _NO_MAILBOX = frozenset({rb"\noselect", rb"\nonexistent"})
 
 
@@ -92,8 +94,13 @@ def _inbox(folder: Folder) -> frozenset[str]:
 
 
 def _covers(above: Folder, folder: Folder) -> bool:
-    return above.name == folder.name or (
-        above.separator is not None and folder.name.startswith(above.name + above.separator)
+    if above.separator is None:
+        return above.raw == folder.raw
+    # By its spelling as well: a name that had to be told apart is not repeated in those below it.
+    return (
+        above.raw == folder.raw
+        or folder.name.startswith(above.name + above.separator)
+        or folder.raw.startswith(above.raw + above.separator.encode())
     )
 
 
@@ -109,24 +116,40 @@ def status(client: IMAPClient, folder: Folder) -> tuple[int | None, int | None]:
 
 
 def decode_name(raw: bytes) -> str:
-    """Return a folder's name as people read it."""
+    """Return a folder's name as people read it; NUL, lone surrogates and whatever is no text are U+FFFD."""
     if not raw.isascii():
         # Raw UTF-8: UTF8=ACCEPT (RFC 6855), or a server that never learnt modified UTF-7.
-        return raw.decode("utf-8", "replace")
+        return _NO_TEXT.sub("\ufffd", raw.decode("utf-8", "replace"))
     try:
-        return str(imap_utf7.decode(raw))
+        name = str(imap_utf7.decode(raw))
     except (ValueError, LookupError):
-        return raw.decode("ascii")
+        name = raw.decode("ascii")
+    return _NO_TEXT.sub("\ufffd", name)
 
 
 def _names(spellings: Collection[bytes]) -> dict[bytes, str]:
-    """Return a name for each spelling, no two alike: a bookmark belongs to one folder."""
+    """Return a name for each spelling, no two alike: a bookmark belongs to one folder.
+
+    Of those that read alike the one spelled as RFC 3501, section 5.1.3, has it keeps the name. The others,
+    and whatever does not decode cleanly, carry their spelling in hexadecimal: ``a [264147452d]``.
+    """
     names = {raw: decode_name(raw) for raw in spellings}
     counts = Counter(names.values())
-    return {
-        raw: f"{name} [{raw.hex()}]" if "\ufffd" in name or (counts[name] > 1 and not raw.isascii()) else name
+    plain = {
+        raw: name
         for raw, name in names.items()
+        if "\ufffd" not in name and (counts[name] == 1 or imap_utf7.encode(name) == raw)
     }
+    taken = set(plain.values())
+    return {raw: name if raw in plain else _told_apart(name, raw, taken) for raw, name in names.items()}
+
+
+def _told_apart(name: str, raw: bytes, taken: Collection[str]) -> str:
+    """Return *name* with its spelling behind it, which no other has there; none of the names *taken*."""
+    told = f"{name} [{raw.hex()}]"
+    while told in taken:
+        told += f" [{raw.hex()}]"
+    return told
 
 
 def _list(
