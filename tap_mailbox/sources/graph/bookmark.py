@@ -95,7 +95,7 @@ class FolderBookmark:
         self._store_listing(listing)
 
     def reconciled(self, listing: Listing) -> None:
-        """Everything in *listing* is handed over or pending."""
+        """Everything in *listing* is handed over, or is not wanted."""
         self._store_listing(listing)
 
     def refuse(self, identity: str) -> None:

@@ -6,7 +6,6 @@ bounded, limits kept. Only GET is spoken: the mailbox is never changed.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from dataclasses import dataclass, field
@@ -20,11 +19,19 @@ from urllib3.util import Timeout, make_headers
 from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavailable
 from tap_mailbox.https import https_pool, read_raw
 from tap_mailbox.retry_after import retry_after
+from tap_mailbox.sources.graph.bodies import json_object, mime, no_mime
 from tap_mailbox.sources.graph.pace import CONCURRENCY
-from tap_mailbox.sources.graph.replies import UNREADABLE_CODES, Refused, codes_of, concurrency, in_lower_case
+from tap_mailbox.sources.graph.replies import (
+    UNREADABLE_CODES,
+    Malformed,
+    Refused,
+    codes_of,
+    concurrency,
+    in_lower_case,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from urllib3 import BaseHTTPResponse
 
@@ -36,6 +43,7 @@ TRANSIENT = frozenset({408, 429, 502, 503, 504, 509})
 """Statuses that pass; 500 is asked again too, but fewer times: it is often for good."""
 MAX_ATTEMPTS = 6
 MAX_ATTEMPTS_500 = 3
+"""Also for a 404 without Graph's error document, and for a 200 with something else than was asked for."""
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 60.0
 SHORTEST_DELAY_SECONDS = 0.1
@@ -95,11 +103,19 @@ class GraphClient:
             CredentialError: the token is refused, also a new one.
             AccountError: a link or redirect to somebody else.
         """
-        return cast("dict[str, Any]", self._get(url, doing=doing, prefer=prefer, parse=_object))
+        return cast("dict[str, Any]", self._get(url, doing=doing, prefer=prefer, parse=json_object))
 
     def octets(self, url: str, *, doing: str) -> bytes:
         """Return the content at *url*; raises as `json` does."""
         return cast("bytes", self._get(url, doing=doing, prefer="", parse=bytes))
+
+    def mime(self, url: str, *, doing: str) -> bytes:
+        """Return the message at *url*; raises as `json` does.
+
+        Raises:
+            Malformed: what comes is no message.
+        """
+        return cast("bytes", self._get(url, doing=doing, prefer="", parse=mime))
 
     def _get(self, url: str, *, doing: str, prefer: str, parse: Callable[[bytes], object]) -> object:
         self.check_link(url, doing)
@@ -135,12 +151,16 @@ class GraphClient:
         """Return the seconds to wait before the next attempt.
 
         Raises:
-            Refused, Unavailable: there is no use in one.
+            Refused, Malformed, Unavailable: there is no use in one.
         """
         hopeless = in_lower_case(reply.codes) & UNREADABLE_CODES
-        if reply.status == 500 and not hopeless and failures >= MAX_ATTEMPTS_500:
-            raise Refused(doing, reply.status, reply.codes)
-        if hopeless or (reply.status is not None and reply.status not in TRANSIENT and reply.status != 500):
+        # A 404 that is not Graph's own comes from something before it, and may pass as a 502 does.
+        faltering = reply.status in (200, 500) or (reply.status == 404 and not reply.codes)
+        if faltering and not hopeless and failures >= MAX_ATTEMPTS_500:
+            if reply.status == 200:
+                raise Malformed(f"{doing}: {reply.shown}, {failures} times")
+            raise Refused(doing, reply.status or 0, reply.codes)
+        if hopeless or (reply.status is not None and reply.status not in TRANSIENT and not faltering):
             raise Refused(doing, reply.status or 0, reply.codes)
         # A server that limits us may do so as often as it likes; `max_wait` bounds it.
         if failures >= MAX_ATTEMPTS and reply.retry_after is None and reply.status != 429:
@@ -181,7 +201,7 @@ class GraphClient:
                     preload_content=False,
                 ) as response:
                     body = read_raw(response, seconds=_PATIENCE_SECONDS, slowest=_SLOWEST_OCTETS_PER_SECOND)
-                    if parse is bytes and _endless(response):
+                    if parse is not json_object and _endless(response):
                         return _Failure(shown="an answer without an end cannot be told from a cut one")
             except (HTTPError, OSError) as error:
                 if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -205,6 +225,8 @@ class GraphClient:
     ) -> object | _Failure:
         status = response.status
         if status == 200:
+            if parse is mime and (found := no_mime(response.headers.get("Content-Type", ""), body)):
+                return _Failure(status=status, shown=f"expected a message, found {found}")
             try:
                 return parse(body)
             except (ValueError, RecursionError):
@@ -261,21 +283,3 @@ def _endless(response: BaseHTTPResponse) -> bool:
     """Whether nothing tells the end of an answer from a break (RFC 9112, section 6.3); Graph always does."""
     framed = {"content-length", "transfer-encoding"} & {name.lower() for name in response.headers}
     return response.status == 200 and response.version == 11 and not framed
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    document = json.loads(body, object_pairs_hook=_unambiguous)
-    if not isinstance(document, dict):
-        raise ValueError  # noqa: TRY004  # as for any other answer that is not what it should be
-    if b"\\ud" in body.lower():
-        # A lone surrogate, which no URL and no state can hold, raises a ValueError here.
-        json.dumps(document, ensure_ascii=False).encode()
-    return document
-
-
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object whose keys differ; of two values of one key the wrong one could be an empty page."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError
-    return found

@@ -53,7 +53,7 @@ def special_folder(client: GraphClient, name: str) -> str | None:
     try:
         answer = client.json(client.url(f"/mailFolders/{name}", "$select=id"), doing=f"folder {name}")
     except Refused as error:
-        if error.missing and not error.no_mailbox:
+        if error.missing:
             return None
         raise
     folder = answer.get("id")

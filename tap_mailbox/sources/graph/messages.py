@@ -10,7 +10,7 @@ from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavai
 from tap_mailbox.message import JsonMessage, RawMessage, Seen
 from tap_mailbox.sources.graph.moments import moment, too_old
 from tap_mailbox.sources.graph.rebuild import rebuilt
-from tap_mailbox.sources.graph.replies import Refused
+from tap_mailbox.sources.graph.replies import Malformed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +48,7 @@ class Elsewhere:
     """The message was moved to a folder that is not read, or received before everything that is."""
 
     id: str
+    received: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,10 @@ class Withheld:
 
 
 Outcome = Got | Absent | Elsewhere | Withheld
+
+
+class _Gone(Exception):
+    """There is no message of that id: said by the lookup, whose word alone counts for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +111,14 @@ def fetch(
         received, parent = moment(entry.get("receivedDateTime")), entry.get("parentFolderId")
         # What was seen in a folder that is read counts as there, though it may have been moved since.
         if removed and parent in wanted.known and parent not in wanted.folders:
-            return Elsewhere(identity)
+            return Elsewhere(identity, received)
         if too_old(received, wanted.since) or too_old(received, floor):
-            return Elsewhere(identity)
+            return Elsewhere(identity, received)
         seen = _seen(identity, entry, wanted.folders.get(str(parent), folder), received)
         content = _content(client, identity, seen, settle=settle)
         return Got(identity, content, received, entry.get("isDraft") is True)
-    except Refused as error:
-        if error.missing and not error.no_mailbox:
-            return Absent(identity, removed)
-        return Withheld(identity, str(error))
+    except _Gone:
+        return Absent(identity, removed)
     except (CredentialError, PoliteStop, Unavailable):
         raise
     except AccountError as error:
@@ -124,25 +127,43 @@ def fetch(
 
 def _looked_up(client: GraphClient, identity: str) -> dict[str, Any]:
     url = client.url(f"/messages/{quote(identity, safe='')}", f"$select={SELECT}")
-    return client.json(url, doing="looking up a message")
+    try:
+        return client.json(url, doing="looking up a message")
+    except Refused as error:
+        if error.missing:
+            raise _Gone from None
+        raise
 
 
 def _content(client: GraphClient, identity: str, seen: Seen, *, settle: bool) -> RawMessage | JsonMessage:
     """Return the octets, or the message rebuilt from its parts when the service cannot convert it.
 
-    `$value` beside `/messages/` alone: below a folder it answers 405 (docs issue 14943).
+    `$value` beside `/messages/` alone: below a folder it answers 405 (docs issue 14943). That it is missing
+    there is no proof: the message is looked up, and asked for once more when it is there after all.
     """
     try:
-        url = client.url(f"/messages/{quote(identity, safe='')}/$value")
-        return RawMessage(client.octets(url, doing="fetching a message"), seen)
-    except Refused as error:
-        if error.missing:
-            raise
-    except Unavailable:
+        try:
+            return _octets(client, identity, seen)
+        except Refused as error:
+            if not error.missing:
+                raise
+        _looked_up(client, identity)
+        return _octets(client, identity, seen)
+    except (Refused, Malformed, Unavailable):
         # Large messages time out for ever (504), so the parts are worth a question. When the service is down,
         # it has no answer to that either.
         pass
-    return rebuilt(client, identity, seen, settle=settle)
+    try:
+        return rebuilt(client, identity, seen, settle=settle)
+    except Refused as error:
+        if error.missing:
+            _looked_up(client, identity)
+        raise
+
+
+def _octets(client: GraphClient, identity: str, seen: Seen) -> RawMessage:
+    url = client.url(f"/messages/{quote(identity, safe='')}/$value")
+    return RawMessage(client.mime(url, doing="fetching a message"), seen)
 
 
 def _seen(identity: str, entry: Mapping[str, Any], folder: Folder, received: datetime | None) -> Seen:

@@ -14,7 +14,7 @@ from tap_mailbox.errors import AccountError, CredentialError, PoliteStop, Unavai
 from tap_mailbox.message import Content, JsonMessage
 from tap_mailbox.mime import Defect
 from tap_mailbox.sources.graph.folders import pages
-from tap_mailbox.sources.graph.replies import Malformed
+from tap_mailbox.sources.graph.replies import Malformed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Incomplete(AccountError):
 def rebuilt(client: GraphClient, identity: str, seen: Seen, *, settle: bool) -> JsonMessage:
     """Return message *identity* as its fields, bodies and attachments say it.
 
-    *settle* takes an attachment the service has no answer about for one that it refuses for good.
+    *settle* takes an attachment the service has no answer of its own about for one that it refuses for good.
 
     Raises:
         Refused: not even its fields can be had.
@@ -102,7 +102,7 @@ def _contents(client: GraphClient, path: str, *, settle: bool) -> Iterator[Conte
     except (CredentialError, PoliteStop, Incomplete):
         raise
     except AccountError as error:
-        if isinstance(error, Unavailable) and not settle:
+        if _may_pass(error) and not settle:
             raise Incomplete(str(error)) from None
         # Too many to list, or the listing is broken: the message without them is more than nothing.
         yield None
@@ -124,13 +124,22 @@ def _octets(
             content_id = whole.get("contentId")
             if isinstance(encoded := whole.get("contentBytes"), str):
                 return base64.b64decode(encoded), str(content_id or "") or None
-        return client.octets(client.url(f"{own}/$value"), doing=doing), str(content_id or "") or None
+            fetched = client.octets(client.url(f"{own}/$value"), doing=doing)
+        else:
+            # A file may be empty, or a page of HTML; an attached message is neither.
+            fetched = client.mime(client.url(f"{own}/$value"), doing=doing)
+        return fetched, str(content_id or "") or None
     except (CredentialError, PoliteStop):
         raise
     except (AccountError, binascii.Error) as error:
-        if isinstance(error, Unavailable) and not settle:
+        if _may_pass(error) and not settle:
             raise Incomplete(str(error)) from None
         return None, None
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether an error is no word of the service's: it, or something before it, is in trouble."""
+    return isinstance(error, Unavailable | Malformed) or (isinstance(error, Refused) and not error.codes)
 
 
 def _headers(values: list[Any]) -> Iterator[tuple[str, str]]:

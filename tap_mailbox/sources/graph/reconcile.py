@@ -38,6 +38,7 @@ class FolderListing(FolderWork):
     def __init__(self, mailbox: Mailbox, folder: Folder) -> None:
         super().__init__(mailbox, folder)
         self._listing: Listing | None = None
+        """What was known before, and what was handed over since."""
 
     def start(self) -> None:
         """Ask for the listing."""
@@ -51,7 +52,7 @@ class FolderListing(FolderWork):
             self.finished = True
 
     def _compare(self, answer: tuple[list[dict[str, Any]], int] | BaseException) -> Iterable[Any]:
-        if isinstance(answer, Refused) and answer.missing and not answer.no_mailbox:
+        if isinstance(answer, Refused) and answer.missing:
             self.vanish()
             return ()
         if isinstance(answer, (CredentialError, PoliteStop, Unavailable)):
@@ -67,24 +68,26 @@ class FolderListing(FolderWork):
                 f"folder {self.folder.name!r}: {unlisted} message(s) cannot even be listed; all others were"
             )
             self.failed = True
-        now = Listing()
-        for entry in found:
-            now.add(entry["id"], moment(entry.get("receivedDateTime")))
-        self._want_differing(found, now)
-        self._listing = now
+        # What is pending has its own place in the bookmark, and would make its month differ for ever.
+        pending = set(self.bookmark.pending)
+        self._want_differing([entry for entry in found if entry["id"] not in pending])
         return ()
 
-    def _want_differing(self, found: list[dict[str, Any]], now: Listing) -> None:
-        mailbox, before = self.mailbox, self.bookmark.listing
+    def _want_differing(self, found: list[dict[str, Any]]) -> None:
+        mailbox, before, now = self.mailbox, self.bookmark.listing, Listing()
+        for entry in found:
+            now.add(entry["id"], moment(entry.get("receivedDateTime")))
         # The account's own floor is that of a folder's first reading.
         floor = None if before.months else mailbox.floor
-        batch = Batch()
-        settled = mailbox.handed.union(self.bookmark.pending)
+        self._listing = known = Listing()
+        batch = Batch(listing=known)
         for entry in found:
             received = moment(entry.get("receivedDateTime"))
             old = too_old(received, floor) or too_old(received, mailbox.wanted.since)
-            if not old and entry["id"] not in settled and not before.covers(now, received):
-                self.want({"id": entry["id"]}, batch)
+            if old or entry["id"] in mailbox.handed or before.covers(now, received):
+                known.add(entry["id"], received)
+            else:
+                self.want(entry, batch)
 
 
 def _listed(client: GraphClient, folder: Folder) -> tuple[list[dict[str, Any]], int]:

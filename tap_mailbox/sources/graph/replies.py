@@ -22,7 +22,21 @@ QUOTA_CODES = frozenset({"errorquotaexceeded", "quotaexceeded"})
 NO_MAILBOX_CODES = frozenset(
     {"mailboxnotenabledforrestapi", "errorinvaliduser", "request_resourcenotfound", "resourcenotfound"}
 )
-"""There is no such mailbox, or no licence for it, or it is kept elsewhere."""
+"""There is no such mailbox, or no licence for it, or it is kept elsewhere.
+
+ResourceNotFound is among them and not below: it says that the mailbox "could not be discovered" (docs issue
+2914), whatever in it was asked for.
+"""
+MISSING_CODES = frozenset(
+    {
+        "erroritemnotfound",
+        "itemnotfound",
+        "errorinvalidmailboxitemid",
+        "errorfoldernotfound",
+        "errorsyncfoldernotfound",
+    }
+)
+"""The mailbox is there, and has no such message or folder."""
 UNREADABLE_CODES = frozenset(
     {
         "errormimecontentconversionfailed",
@@ -53,8 +67,11 @@ class Refused(AccountError):
 
     @property
     def missing(self) -> bool:
-        """Whether the thing asked for does not exist (any more)."""
-        return self.status == 404
+        """Whether Graph itself says that the message or folder asked for does not exist (any more).
+
+        Any other 404, such as a gateway's page, is a refusal: believed, it would pass for a deletion.
+        """
+        return self.status == 404 and bool(self.codes & MISSING_CODES) and not self.no_mailbox
 
     @property
     def no_mailbox(self) -> bool:

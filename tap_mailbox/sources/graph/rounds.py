@@ -41,7 +41,6 @@ class Page(Batch):
     """One page of a round."""
 
     next_link: str | None = None
-    listing: Listing | None = None
 
 
 @dataclass(slots=True)
@@ -217,17 +216,19 @@ class DeltaRound(FolderWork):
                 self.want(entry, page)
             return
         received = moment(entry.get("receivedDateTime"))
-        if page.listing is not None:
-            page.listing.add(identity, received)
         old = too_old(received, page.floor) or too_old(received, self.mailbox.wanted.since)
         if not old and (identity not in self.mailbox.handed or entry.get("isDraft") is not False):
             self.want(entry, page)
+        elif page.listing is not None:
+            page.listing.add(identity, received)
 
     def _refused(self, error: Refused) -> None:
         if error.no_mailbox:
             raise error
         whole = self._whole_url()
-        stale = error.gone or (self._next != whole and error.status in (400, 404))
+        # Without Graph's own word a 404 says nothing of the link.
+        refused = error.status == 400 or (error.status == 404 and error.codes)
+        stale = error.gone or (self._next != whole and refused)
         if stale and not self._restarted:
             self._restarted = True
             self.mailbox.warn(

@@ -58,7 +58,8 @@ def sign_in(account: Account, application: Application, *, wait: Callable[[float
         except CredentialError as error:
             fallbacks.append(f"{method.method}: {error}")
         except Refused as error:
-            if error.no_mailbox or error.status == 403:
+            # A 403 without Graph's error document is some gateway's, and says nothing of the mailbox.
+            if error.no_mailbox or (error.status == 403 and error.codes):
                 raise MailboxRefused(account.name, error) from None
             raise
         else:

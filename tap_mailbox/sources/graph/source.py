@@ -17,9 +17,8 @@ from tap_mailbox.sources.graph.messages import Wanted
 from tap_mailbox.sources.graph.moments import moment
 from tap_mailbox.sources.graph.pace import CONCURRENCY
 from tap_mailbox.sources.graph.reconcile import FolderListing
-from tap_mailbox.sources.graph.replies import Refused
 from tap_mailbox.sources.graph.rounds import DeltaRound
-from tap_mailbox.sources.graph.sign_in import sign_in
+from tap_mailbox.sources.graph.sign_in import MailboxRefused, sign_in
 from tap_mailbox.sources.graph.tree import folder_tree
 from tap_mailbox.sources.graph.work import Mailbox
 from tap_mailbox.sources.graph.workers import Workers
@@ -83,7 +82,7 @@ class GraphSource(Source):
             signed_in: SignedIn = workers.next(self._stop.check)
         except AccountError as error:
             optional = self._account.graph is not None and self._account.graph.optional
-            if not optional or not isinstance(error, Refused):
+            if not optional or not isinstance(error, MailboxRefused):
                 raise
             self._warn(f"{error}; passed over, since nobody listed it by name")
             return None

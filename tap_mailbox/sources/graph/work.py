@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tap_mailbox.errors import AccountError
 from tap_mailbox.sources.graph.bookmark import FolderBookmark
 from tap_mailbox.sources.graph.messages import Absent, Elsewhere, Got, Withheld, fetch
+from tap_mailbox.sources.graph.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tap_mailbox.sources.base import Report
     from tap_mailbox.sources.graph.client import GraphClient
     from tap_mailbox.sources.graph.folders import Folder
+    from tap_mailbox.sources.graph.listing import Listing
     from tap_mailbox.sources.graph.messages import Outcome, Wanted
     from tap_mailbox.sources.graph.workers import Workers
 
@@ -71,6 +73,12 @@ class Batch:
     settle: bool = False
     """Whether these were pending: then what can be had of them will do."""
     floor: datetime | None = None
+    listing: Listing | None = None
+    """Where messages count that need no second look: they were handed over, or nobody wants them.
+
+    Not what is pending, which `pending` speaks for, and not what was said to be gone: should that have been
+    untrue, the next comparison sees a message that was not counted, and reads its month again.
+    """
 
 
 class FolderWork(abc.ABC):
@@ -110,7 +118,7 @@ class FolderWork(abc.ABC):
                     floor=batch.floor,
                     settle=batch.settle,
                 ),
-                partial(self._dealt_with, batch),
+                partial(self._dealt_with, batch, entry),
             )
         if not self._queue and not self._fetching and not self.finished:
             self.drained()
@@ -144,7 +152,7 @@ class FolderWork(abc.ABC):
         self.finished = self.failed = True
 
     def _dealt_with(
-        self, batch: Batch, result: Outcome | BaseException
+        self, batch: Batch, entry: Mapping[str, Any], result: Outcome | BaseException
     ) -> Iterator[RawMessage | JsonMessage]:
         self._fetching -= 1
         if isinstance(result, BaseException):
@@ -160,18 +168,25 @@ class FolderWork(abc.ABC):
                 if received is not None:
                     self.newest = max(self.newest or received, received)
                 self.bookmark.resolve(identity)
+                self._list(batch, entry, received)
             case Absent(identity, announced):
                 mailbox.report.vanished += not announced
                 if batch.settle:
                     logger.info("account %s: a pending message is no more", mailbox.account)
                 self.bookmark.resolve(identity)
-            case Elsewhere(identity):
+            case Elsewhere(identity, received):
                 self.bookmark.resolve(identity)
+                self._list(batch, entry, received)
             case Withheld(identity, reason):
                 self.bookmark.refuse(identity)
                 mailbox.fail(self.about(f"a message is pending ({reason})"))
                 self._brake(reason)
         batch.left -= 1
+
+    def _list(self, batch: Batch, entry: Mapping[str, Any], received: datetime | None) -> None:
+        """Count a message in as the entry dates it, unless the entry says that the folder lost it."""
+        if batch.listing is not None and "@removed" not in entry:
+            batch.listing.add(entry["id"], moment(entry.get("receivedDateTime")) or received)
 
     def _counted(self, message: RawMessage | JsonMessage) -> RawMessage | JsonMessage:
         self.mailbox.report.messages += 1
