@@ -96,7 +96,10 @@ class MessagesStream(Stream):
         settings = self._settings
         if settings is None:
             return
-        sources = Sources(start_date=settings.start_date, stop=self._stop)
+        organisations = sum(
+            account.graph is not None and account.graph.every_mailbox for account in settings.accounts
+        )
+        sources = Sources(start_date=settings.start_date, stop=self._stop, organisations=organisations)
         for entry in settings.accounts:
             if entry.protocol == self.protocol:
                 for account in self._expanded(entry, sources):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ def parse_config(raw: Mapping[str, Any], schema: dict[str, Any], *, root: Path |
         raise ConfigError(
             f"accounts: the name {twice[0]!r} is used {counts[twice[0]]} times; names must differ"
         )
-    _check_only(only, accounts)
+    accounts = _check_only(only, accounts)
     return Config(
         accounts=tuple(
             account
@@ -59,15 +60,28 @@ def parse_config(raw: Mapping[str, Any], schema: dict[str, Any], *, root: Path |
     )
 
 
-def _check_only(only: frozenset[str], accounts: list[tuple[str, Account]]) -> None:
+def _check_only(only: frozenset[str], accounts: list[tuple[str, Account]]) -> list[tuple[str, Account]]:
+    """Return the accounts; an organisation keeps of `only` the names that none of them has."""
     known = {name for name, _ in accounts} | {account.name for _, account in accounts}
+    sought: set[str] = set()
     if any(account.graph and account.graph.every_mailbox for _, account in accounts):
         # Whose mailboxes there are is known only once the organisation was asked.
-        known |= {name for name in only if "@" in name}
-    if unknown := sorted(only - known):
+        sought = {name for name in only - known if "@" in name and _NAME.fullmatch(name)}
+    if unknown := sorted(only - known - sought):
+        hint = "; names are in lower case" if any(name != name.lower() for name in unknown) else ""
         raise ConfigError(
-            f"only: no account is named {', '.join(unknown)}; there are {', '.join(sorted(known)) or 'none'}"
+            f"only: no account is named {', '.join(unknown)}; "
+            f"there are {', '.join(sorted(known)) or 'none'}{hint}"
         )
+    return [
+        (
+            name,
+            replace(account, graph=replace(account.graph, only=account.graph.only & sought))
+            if account.graph
+            else account,
+        )
+        for name, account in accounts
+    ]
 
 
 def _place(path: list[str | int], raw: Mapping[str, Any]) -> str:

@@ -19,22 +19,36 @@ if TYPE_CHECKING:
 class Sources:
     """The sources of one run. Modules are imported late: a run pays only for the protocols it uses."""
 
-    def __init__(self, *, start_date: datetime | None, stop: Stop) -> None:
+    def __init__(self, *, start_date: datetime | None, stop: Stop, organisations: int = 1) -> None:
+        """Open what an account names; *organisations* is how many accounts say `mailboxes: "*"`."""
         self._start_date, self._stop = start_date, stop
         self._applications: dict[Hashable, Application] = {}
+        self._unasked = organisations
+        self._sought: set[str] = set()
+        self._found: set[str] = set()
 
     def accounts(self, account: Account) -> Iterator[Account]:
         """Yield the account itself, or the accounts it stands for (`mailboxes: "*"`).
 
         Raises:
-            AccountError: the organisation cannot be asked for them.
+            AccountError: the organisation cannot be asked for them, or none has a mailbox that `only` names.
         """
         if account.graph is None or not account.graph.every_mailbox:
             yield account
             return
         from tap_mailbox.sources.graph.mailboxes import every_mailbox  # noqa: PLC0415
 
-        yield from every_mailbox(account, self._application(account), stop=self._stop)
+        for each in every_mailbox(account, self._application(account), stop=self._stop):
+            self._found.add(each.name)
+            yield each
+        self._sought |= account.graph.only
+        self._unasked -= 1
+        # Said when all have answered: each knows its own users alone.
+        if not self._unasked and (unknown := sorted(self._sought - self._found)):
+            raise AccountError(
+                f"only: expected the addresses of licensed users, found none for {', '.join(unknown)} under "
+                'mailboxes: "*"; correct them or take them out of only, or give the users a licence'
+            )
 
     def open(self, account: Account, bookmark: dict[str, Any]) -> Source:
         """Return the source of an account; nothing is connected or read yet."""

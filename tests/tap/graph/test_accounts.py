@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from tap_mailbox.config import parse_config
+from tap_mailbox.errors import ConfigError
+from tap_mailbox.schema import load_schema
 from tests.servers.graph import Fault
 from tests.tap.graph.world import ANN, account_of
 from tests.tap.runs import mail
@@ -84,6 +87,52 @@ def test_only(staff, only, read, mailboxes):
     """`only` names accounts: a mailbox by its address, or the entry that stands for them."""
     run = staff.run(None, staff.organisation(mailboxes=mailboxes, reconcile_days=None), only=only)
     assert (0, read) == (run.code, run.ids)
+
+
+@pytest.mark.parametrize("address", ["zed@contoso.example", "dave@contoso.example"])
+@pytest.mark.parametrize("others", [[], [BOB]])
+def test_only_that_matches_nobody(staff, address, others):
+    """A name in `only` that no licensed user has fails the entry by that name; whom the others name is read."""
+    run = staff.run(None, staff.organisation(mailboxes="*"), staff.account(), only=["ann", address, *others])
+    assert (3, ["ann", *("bob" for _ in others)]) == (run.code, sorted(run.ids))
+    (failure,) = run.report("contoso").failures
+    assert address in failure
+    assert "ann" not in failure
+    assert BOB not in failure
+
+
+def test_only_of_several_organisations(staff):
+    """Each organisation knows its own users; a name counts as unknown when none has it."""
+    first = staff.organisation(mailboxes="*")
+    second = {**first, "name": "fabrikam"}
+    page = json.dumps({"value": [{"id": "1", "mail": CAROL, "assignedLicenses": [{}]}]}).encode()
+    staff.graph.faults.add(path=r"/users\?", fault=Fault.body(page))
+    run = staff.run(None, first, second, only=[BOB])
+    assert (0, ["bob"]) == (run.code, run.ids)
+    staff.graph.faults.clear()
+    staff.graph.faults.add(path=r"/users\?", fault=Fault.body(page))
+    run = staff.run(None, first, second, only=[BOB, "zed@contoso.example"])
+    assert (3, ["bob"]) == (run.code, run.ids)
+    (failure,) = run.report("fabrikam").failures
+    assert "zed" in failure
+    assert BOB not in failure
+
+
+@pytest.mark.parametrize("mailboxes", [[BOB], "*"])
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [
+        ("Bob@contoso.example", ["Bob@contoso.example", "there are", "lower case"]),
+        ("elsewhere", ["elsewhere", "contoso"]),
+        ("bob o'neil@contoso.example", ["neil"]),
+    ],
+)
+def test_only_that_can_name_nobody(staff, mailboxes, only, words):
+    """A name in `only` that no account can have is an error of the configuration, whoever there may be."""
+    config = {"accounts": [staff.organisation(mailboxes=mailboxes)], "only": [only]}
+    with pytest.raises(ConfigError) as caught:
+        parse_config(config, load_schema("tap-config"))
+    assert all(word in str(caught.value) for word in ["only", *words])
 
 
 @pytest.mark.parametrize("status", [403, 500, 503])
