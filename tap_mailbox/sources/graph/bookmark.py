@@ -55,6 +55,11 @@ class FolderBookmark:
         return stored is not None and (self.last_received is None or self.last_received < stored)
 
     @property
+    def unlinked(self) -> bool:
+        """Whether somebody took the link away, and nothing else: then the folder is to be read whole."""
+        return self.delta_link is None and bool(self._entry.get("delta_received")) and not self.edited
+
+    @property
     def pending(self) -> list[str]:
         """Immutable ids that the service would not give; tried first in every run."""
         return list(dict.fromkeys(self._entry.get("pending") or ()))

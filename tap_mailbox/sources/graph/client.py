@@ -251,6 +251,13 @@ class GraphClient:
         Raises:
             AccountError: it is somebody else's, or not over HTTPS.
         """
+        if not self.owns(url):
+            raise AccountError(
+                f"{doing}: a link leads away from {self._origin.hostname}; not followed, the old link is kept"
+            )
+
+    def owns(self, url: str) -> bool:
+        """Whether *url* is the configured service's. See `check_link`."""
         try:
             parts = urlsplit(url)
             same = (parts.scheme, parts.hostname, parts.port) == (
@@ -259,11 +266,8 @@ class GraphClient:
                 self._origin.port,
             )
         except ValueError:
-            same = False
-        if not same or parts.username or parts.password:
-            raise AccountError(
-                f"{doing}: a link leads away from {self._origin.hostname}; not followed, the old link is kept"
-            )
+            return False
+        return same and not parts.username and not parts.password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,8 @@ class DeltaRound(FolderWork):
     def start(self) -> None:
         """Retry what is pending, and ask for the first page."""
         bookmark = self.bookmark
-        whole = Walk(self._whole_url(), whole=True, floor=bookmark.last_received or self._first_floor())
+        since = None if bookmark.unlinked else bookmark.last_received
+        whole = Walk(self._whole_url(), whole=True, floor=since or self._first_floor())
         if bookmark.next_link is not None:
             unfinished = bookmark.delta_link is None
             floor = whole.floor if unfinished else None
@@ -98,7 +99,16 @@ class DeltaRound(FolderWork):
             self._listing = Listing()
         bookmark.begin(self.folder.name)
         self.retry_pending()
-        self._next = self._walks[0].url
+        first = self._walks[0]
+        if self.mailbox.client.owns(first.url):
+            self._next = first.url
+        else:
+            key = "next_link" if first.resumed else "delta_link"
+            self._problem = (
+                f"the {key} in its bookmark is no address of the service at graph_url, and is not followed; "
+                f"delete {key} from the state, and the folder is read again (the archive knows what it has), "
+                "or mend graph_url if that is what changed"
+            )
 
     def feed(self) -> None:
         """Ask for the next page in time, and for messages."""

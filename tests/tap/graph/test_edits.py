@@ -46,6 +46,15 @@ def test_last_received_set_back(world, read, last_received, again):
     assert [] == world.run(run.state, world.account(reconcile_days=None)).records
 
 
+def test_link_deleted(world, read):
+    """A folder without its link is read whole, also what came in with an older date; then it is known again."""
+    entry_of(read)["delta_link"] = None
+    world.fill(["new"], received=DAYS[0])
+    run = world.run(read, world.account(reconcile_days=None))
+    assert (0, [*"01234", "new"]) == (run.code, sorted(run.ids))
+    assert [] == world.run(run.state, world.account(reconcile_days=None)).records
+
+
 def test_folder_deleted(world, read):
     """A folder without an entry is read whole, the others are not."""
     folder_ids = account_of(read)["folders"]

@@ -186,6 +186,29 @@ def test_link_to_somebody_else_in_the_state(world, stranger, key):
     world.fill(["more"], world.box.folder("Archive"))
     run = world.run(state, account)
     assert (3, ["more"], 0) == (run.code, run.ids, stranger.connections)
+    (failure,) = run.report("ann").failures
+    assert all(word in failure for word in ("'Inbox'", key, "delete", "state"))
+    assert "kept" not in failure
+    assert entry_of(state)[key] == entry_of(run.state)[key]
+    del entry_of(run.state)[key]
+    mended = world.run(run.state, account)
+    assert (0, ["0"] if key == "delta_link" else []) == (mended.code, mended.ids)
+    assert [] == world.run(mended.state, account).ids
+
+
+@pytest.mark.parametrize("link", ["garbage", "//", "https://", "/me/mailFolders/x"])
+def test_no_link_at_all_in_the_state(world, link):
+    """Likewise what is no address; what was pending is tried all the same."""
+    account = world.account(reconcile_days=None)
+    messages = world.fill(3)
+    pattern = f"/messages/{messages[0].immutable_id[:-1]}"
+    world.graph.faults.add(path=pattern, times=None, fault=Fault.status(403))
+    state = world.run(None, account).state
+    world.graph.faults.clear()
+    entry_of(state)["delta_link"] = link
+    run = world.run(state, account)
+    assert (3, ["0"], []) == (run.code, run.ids, entry_of(run.state)["pending"])
+    assert "delta_link" in run.report("ann").failures[0]
 
 
 @pytest.mark.parametrize(
