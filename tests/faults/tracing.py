@@ -50,6 +50,8 @@ def is_traced(pid: int) -> bool:
 def disturbed(case: Case, call: str, what: str, *, path: Path | None = None) -> Iterator[Live]:
     """Run the pair while *what* happens at a *call*, in strace's words: `error=EIO:when=3`.
 
+    What the target wrote meanwhile is noted for `states_after_failure`, unless *path* is given.
+
     Args:
         case: Whose pair.
         call: The name of a system call.
@@ -58,9 +60,20 @@ def disturbed(case: Case, call: str, what: str, *, path: Path | None = None) -> 
     """
     live = case.start(stopped=True)
     wait_until(lambda: is_stopped(live.target.pid))
-    options = ["-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{what}"]
+    options = ["-o", str(_log(case)), "-e", f"trace={call},write", "-e", f"inject={call}:{what}"]
     with traced(live.target, *options, *(["-P", str(path)] if path else [])):
         yield live
+
+
+def states_after_failure(case: Case) -> list[str]:
+    """Return the writes to standard output that followed the first call that was made to fail."""
+    calls = _log(case).read_text().splitlines()
+    failed = next(number for number, line in enumerate(calls) if line.endswith("(INJECTED)"))
+    return [line for line in calls[failed + 1 :] if line.startswith("write(1,")]
+
+
+def _log(case: Case) -> Path:
+    return case.directory / "strace"
 
 
 def is_stopped(pid: int) -> bool:
@@ -70,7 +83,7 @@ def is_stopped(pid: int) -> bool:
 
 def calls_of(case: Case) -> Counter[str]:
     """Run the pair undisturbed; return how often its target made which system call."""
-    log = case.directory / "strace"
+    log = _log(case)
     live = case.start(stopped=True)
     wait_until(lambda: is_stopped(live.target.pid))
     with traced(live.target, "-o", str(log), "-e", f"trace={','.join(CALLS)}"):

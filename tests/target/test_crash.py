@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -156,22 +158,32 @@ def test_killed_at_every_call(memory: Path, config: Json) -> None:
         shutil.rmtree(path)
 
 
-@pytest.mark.parametrize("config", [{}, {"durability": "syncfs"}], ids=str)
+@pytest.mark.parametrize("config", [{}, {"durability": "syncfs"}, {"commit_messages": 2}], ids=str)
 def test_error_at_every_call(memory: Path, config: Json) -> None:
-    """Whichever call fails: exit 1, no state, a message for people; one more run makes everything whole."""
+    """Whichever call fails: exit 1, a message for people, and not a state from then on; nothing is tried again.
+
+    One more run makes everything whole.
+    """
     expected = undisturbed(memory)
     for number in range(1, count_calls(memory, **config) + 1):
         path = memory / str(number)
         prepare(path)
-        with breaking_at(number, fail) as made:
+        said: list[str] = []
+
+        def fail_aloud(name: str, *args: Any, said: list[str] = said) -> None:
+            assert isinstance(sys.stdout, io.StringIO)
+            said.append(sys.stdout.getvalue())
+            fail(name, *args)
+
+        with breaking_at(number, fail_aloud) as made:
             result = archive_here(path, LINES, **config)
         where = f"call {number}: {made[number - 1]}"
         if result.code == 0:
             # Cleaning up after the last state left: the one place where an error is too late to matter.
             raise AssertionError(where)
         assert "input/output error" in result.log or "Input/output error" in result.log, where
-        assert result.states in ([], [state for state in result.states if uid(state) == 7]), where
-        if result.states:
+        assert said[0].count("\n") == len(result.states), where
+        if result.states and uid(result.states[-1]) == 7:
             assert expected == tree(path), where
         assert 0 == archive_here(path, LINES, **config).code, where
         assert expected == tree(path), where
