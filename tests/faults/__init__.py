@@ -15,7 +15,7 @@ came out, and checks four things (matrix.py):
 | EIO, ENOSPC, EDQUOT, EROFS at single system calls | test_disk_errors.py |
 | disks that are full, of bytes or inodes, or read-only | test_full_disk.py |
 | the disk unmounted, covered, replaced, shut down | test_vanished_disk.py |
-| the power, as a model | test_power_cut.py, disk_model.py |
+| the power, as a model | test_power_cut.py, power_cuts.py, disk_model.py |
 | the pipes: full, torn, without a reader | test_pipe.py |
 | Meltano killed | test_meltano_killed.py |
 | two runs at once | test_two_runs.py |

@@ -6,116 +6,27 @@ see test_vanished_disk.py, which lets an ext4 forget.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import re
 import shutil
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_hashfs import sync
-from target_hashfs.cli import main as hashfs
 from tests.faults.conftest import FAULTS
-from tests.faults.disk_model import Emitted, Recorder
-from tests.target.contents import check_covered, everything, tree
-from tests.target.lines import Json, encoded, record_line, schema_line, state_line, uid
-from tests.target.running import a_target, archive_here
-
-MESSAGE = re.compile(r"[^_/][^/]*/\d{4}/\d\d/[0-9a-f.]+\.(json|eml)")
-LINES: list[Json] = [
-    schema_line(),
-    record_line(1),
-    record_line(2, date="2026-07-05T10:30:45+00:00"),
-    state_line(2),
-    record_line(1, subject="variant"),
-    record_line(3, body_text="long " * 2000),
-    record_line(2, date="2026-07-05T10:30:45+00:00"),
-    state_line(3),
-    record_line(4, account="work", eml=False),
-    state_line(4),
-]
-CONTENT = {"write", "truncate"}
-CONFIG = {"commit_messages": 2, "lease": False}
-
-
-@dataclass(repr=False)
-class Recorded:
-    """A run: its calls, and what it made."""
-
-    recorder: Recorder
-    expected: dict[str, bytes]
-    covered: dict[int, set[str]]
-    """By bookmark: the files that a state with it promises."""
-
-
-def record(path: Path, **config: Any) -> Recorded:
-    """Archive `LINES` over an archive that has something in the way of message 3, and record the calls."""
-    path.mkdir(parents=True)
-    assert 0 == archive_here(path, [schema_line(), record_line(9), state_line(1)], **CONFIG).code
-    way = path / "gmail/2026/06" / f"{sha256(b'<3@example.org>').hexdigest()[:16]}.json"
-    way.write_bytes(b"")
-    recorder = Recorder(path)
-    covered: dict[int, set[str]] = {}
-
-    class Out(io.StringIO):
-        def write(self, text: str) -> int:
-            recorder.log.append(Emitted(text))
-            covered[uid(json.loads(text))] = set(tree(path)) - {str(way.relative_to(path))}
-            return len(text)
-
-    with (
-        recorder.recording(),
-        contextlib.redirect_stdout(Out()),
-        a_target(path, **CONFIG, **config) as target,
-    ):
-        target.archive_all(io.BytesIO(encoded(LINES)))  # type: ignore[arg-type]
-    covered = {
-        number: {name for name in files if not name.endswith(".tmp")} for number, files in covered.items()
-    }
-    return Recorded(recorder, tree(path), covered)
-
-
-def violations(run: Recorded, calls: int, dropped: Collection[int], path: Path) -> Iterator[str]:
-    """Lay out what a power cut leaves, and yield what is wrong with it."""
-    run.recorder.crash(calls, dropped).lay_out(run.recorder.top, path)
-    found = tree(path)
-    for name, content in found.items():
-        if MESSAGE.fullmatch(name) and content not in {
-            run.expected.get(name),
-            b"" if name in IN_THE_WAY else None,
-        }:
-            yield f"{name} is visible without its content"
-    states = [uid(json.loads(text)) for text in run.recorder.emitted(calls)]
-    promised = run.covered[states[-1]] if states else set()
-    for name in promised:
-        if found.get(name) != run.expected[name]:
-            yield f"{name} is promised and not there"
-    text = everything(path).get("_journal/live-poll.jsonl", b"")
-    for name in promised:
-        if name.endswith(".json") and f'"path":"{name}"'.encode() not in text:
-            yield f"{name} is promised and not in the journal"
-
-
-IN_THE_WAY = {f"gmail/2026/06/{sha256(b'<3@example.org>').hexdigest()[:16]}.json"}
-
-
-def check_restart(run: Recorded, path: Path) -> None:
-    """The next run completes, and all is as if nothing had been."""
-    assert 0 == archive_here(path, LINES, **CONFIG).code
-    assert run.expected == tree(path)
-    assert 1 == sum(name.startswith("_quarantine/") for name in everything(path))
-    check_covered(path)
-    verified = CliRunner().invoke(hashfs, ["verify", "--jobs", "1", str(path)])
-    assert 0 == verified.exit_code, verified.output
+from tests.faults.power_cuts import (
+    CONTENT,
+    Recorded,
+    check_restart,
+    record,
+    record_first,
+    record_recovery,
+    violations,
+)
+from tests.target.contents import check_covered, events, tree
+from tests.target.lines import schema_line, state_line
 
 
 @pytest.fixture(scope="module", params=["fsync", "syncfs"])
@@ -137,16 +48,46 @@ def test_recorder_is_true(run: Recorded, memory: Path) -> None:
 def test_at_every_call(run: Recorded, memory: Path, lost: str) -> None:
     """Everything unsynced lost, or all of one kind; every fifth state is also taken up again."""
     for calls in range(len(run.recorder.log) + 1):
-        dropped = [
-            number
-            for number in run.recorder.unsynced(calls)
-            if lost == "everything" or (lost == "content") == (run.recorder.log[number].name in CONTENT)
-        ]
         path = memory / str(calls)
-        assert [] == list(violations(run, calls, dropped, path)), calls
+        assert [] == list(violations(run, calls, run.lost(calls, lost), path)), calls
         if calls % 5 == 0 or FAULTS >= 200:
             check_restart(run, path)
         shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("durability", ["fsync", "syncfs"])
+def test_first_run(memory: Path, durability: str) -> None:
+    """Nor does a state outlive the new archive that it names, or the directories above that."""
+    run = record_first(memory / "recorded", durability=durability)
+    for calls in range(len(run.recorder.log) + 1):
+        for lost in ("everything", "content", "names"):
+            path = memory / f"{calls} {lost}"
+            assert [] == list(violations(run, calls, run.lost(calls, lost), path)), (calls, lost)
+            if lost == "everything" or FAULTS >= 200:
+                check_restart(run, path, quarantined=0)
+            shutil.rmtree(path)
+
+
+def test_first_run_without_a_message(memory: Path) -> None:
+    """A state that covers nothing new still finds its line in the journal."""
+    run = record_first(memory / "recorded", [schema_line(), state_line(0)])
+    for calls in range(len(run.recorder.log) + 1):
+        path = memory / str(calls)
+        assert [] == list(violations(run, calls, run.recorder.unsynced(calls), path)), calls
+        shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("durability", ["fsync", "syncfs"])
+@pytest.mark.parametrize(("call", "number"), [("link", 2), ("link", 4), ("unlink", 3)])
+def test_recovery(memory: Path, call: str, number: int, durability: str) -> None:
+    """The names that a dead run gave are made durable before they get their lines, and those before a state."""
+    run = record_recovery(memory / "recorded", call, number, durability=durability, commit_messages=500)
+    assert {"archived", "recovered"} <= set(events(memory / "recorded"))
+    for calls in range(run.begin, len(run.recorder.log) + 1):
+        for lost in ("everything", "content", "names"):
+            path = memory / f"{calls} {lost}"
+            assert [] == list(violations(run, calls, run.lost(calls, lost), path)), (calls, lost)
+            shutil.rmtree(path)
 
 
 @pytest.mark.parametrize("names", ["in order", "in any order"])

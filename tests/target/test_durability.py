@@ -14,6 +14,7 @@ import pytest
 from target_hashfs import sync
 from target_hashfs.target import TargetHashFS
 from tests.disks import kind
+from tests.target import contents
 from tests.target.contents import tree
 from tests.target.lines import Json, encoded, stream_of
 
@@ -68,6 +69,46 @@ def run(path: Path, calls: list[tuple[str, str]], lines: list[Json], **config: A
 
 def positions(made: list[tuple[str, str]], name: str, end: str) -> Iterator[int]:
     return (index for index, (call, path) in enumerate(made) if call == name and path.endswith(end))
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("killed_at", [1, 2, 3, 6])
+def test_order_of_a_recovery(
+    tmp_path: Path, calls: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
+    """What a dead run left is synced, file by file and directory by directory, before its journal line is."""
+    path = tmp_path / "archive"
+    link, links = os.link, []
+
+    def dying(source: str, name: str, **options: Any) -> None:
+        links.append(name)
+        if len(links) == killed_at:
+            raise Killed
+        link(source, name, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", dying)
+        with pytest.raises(Killed):
+            run(path, calls, stream_of(3))
+    made = run(path, calls, stream_of(4)[:1])
+    journal = min(positions(made, "fdatasync", ".jsonl"), default=0)
+    recovered = [entry["path"] for entry in contents.journal(path) if entry["event"] == "recovered"]
+    assert killed_at // 2 == len(recovered)
+    for name in recovered:
+        folder, _, file = name.rpartition("/")
+        synced = [
+            index
+            for index, (call, at) in enumerate(made)
+            if call == "fsync" and (at.endswith(name) or f"{folder}/.{file}." in at)
+        ]
+        assert min(synced) < journal, name
+        for above in list(Path(path / name).parents)[:4]:  # month, year, account, root
+            assert min(positions(made, "fsync", str(above))) < journal, above
+        linked = list(positions(made, "link", name))
+        assert not linked or min(synced) < linked[0]
 
 
 @pytest.mark.parametrize("durability", ["fsync", "syncfs"])
