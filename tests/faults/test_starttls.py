@@ -5,6 +5,7 @@ The pair reads through an attacker in the middle, who sees and writes plain text
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,29 @@ def test_plain_text_before_the_answer(
     with Relay(dovecot.port, inject) as relay:
         case = Case(memory, warm, [secured(relay, dovecot, user)], mailbox.promised)
         case.restart(mailbox.expected)
+
+
+PROMISES = ["LOGINDISABLED", "LOGINDISABLED AUTH=XOAUTH2", "X-GM-EXT-1", "UTF8=ONLY"]
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_capabilities_in_the_clear(
+    memory: Path, warm: Warm, dovecot: Dovecot, user: User, mailbox: Source, promise: str
+) -> None:
+    """What was announced before TLS is forgotten: the server is taken at the word it gives inside (RFC 9051, 6.2.1)."""
+    lie = f"CAPABILITY IMAP4rev1 STARTTLS {promise}".encode()
+    told: list[bytes] = []
+
+    def announce(data: bytes) -> list[bytes]:
+        changed = re.sub(rb"(?:(?<=\* OK \[)|(?<=\* ))CAPABILITY [^]\r]*", lie, data)
+        if changed != data:
+            told.append(changed)
+        return [changed]
+
+    with Relay(dovecot.port, announce) as relay:
+        case = Case(memory, warm, [secured(relay, dovecot, user)], mailbox.promised)
+        case.restart(mailbox.expected)
+    assert told
 
 
 def stripped(data: bytes) -> list[bytes]:
