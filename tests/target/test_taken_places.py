@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from target_hashfs.errors import StorageError
+from target_hashfs.store import Store
 from tests.target.contents import check_covered, events, everything, journal, tree
 from tests.target.lines import Json, a_record, hash_by_hand, record_line, schema_line, state_line, stream_of
 from tests.target.one_message import NAME, one
@@ -202,3 +205,52 @@ def test_another_writer_is_never_overwritten(path: Path, monkeypatch: pytest.Mon
         result = archive_here(path, [schema_line(), record_line(1, eml=False), state_line(1)])
     assert (1, []) == (result.code, result.states)
     assert "mine" == (path / f"{NAME}.json").read_text()
+
+
+@pytest.mark.parametrize("end", ["json", "eml"])
+def test_link_to_a_valid_copy(path: Path, tmp_path: Path, end: str) -> None:
+    """What a link leads to may be gone tomorrow: however good a copy, it is no duplicate."""
+    archive_here(path, one())
+    whole = tree(path)
+    file = path / f"{NAME}.{end}"
+    copy = file.rename(tmp_path / "copy")
+    file.symlink_to(copy)
+    if end == "eml":
+        (path / f"{NAME}.json").unlink()
+    assert 0 == archive_here(path, one()).code
+    assert whole == tree(path)
+    assert not file.is_symlink()
+    assert [f"{NAME}.{end}"] == [entry["was"] for entry in journal(path) if entry["event"] == "quarantined"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """The tree below `tmp_path`, with a file to be given the name of another."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/new").write_text("new")
+    (tmp_path / "a/taken").write_text("mine")
+    root = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    store = Store(root)
+    yield store
+    store.forget_directories()
+    os.close(root)
+
+
+def without_links(store: Store) -> None:
+    store._links = False
+    store.publish("a/new", "a/taken")
+
+
+GIVING = {
+    "move": lambda store: store.move("a/new", "a/taken"),
+    "link": lambda store: store.publish("a/new", "a/taken"),
+    "rename": without_links,
+}
+
+
+@pytest.mark.parametrize("give", GIVING.values(), ids=GIVING)
+def test_names_that_are_taken(store: Store, tmp_path: Path, give: Callable[[Store], None]) -> None:
+    """No way to give a file its name takes that of another, be it in the quarantine or without hard links."""
+    with pytest.raises(StorageError, match="Nothing was overwritten"):
+        give(store)
+    assert {"a/new": b"new", "a/taken": b"mine"} == everything(tmp_path)
