@@ -151,6 +151,24 @@ def test_lines_after_a_position(tmp_path: Path) -> None:
     assert ["commit", "archived", "torn"] == check(tmp_path)
 
 
+@pytest.mark.parametrize("forged", [{}, {"seq": 2}, {"prev": None}], ids=["lost", "seq", "prev"])
+def test_whole_line_that_is_not_the_next(tmp_path: Path, forged: dict[str, object]) -> None:
+    """The first of the lines after a position is lost, the last one whole: neither number nor digest alone will do."""
+    filled(tmp_path, [[{}]])
+    with opened(tmp_path) as journal:
+        journal.seek_end()
+        position = journal.position
+        journal.append([{"event": "archived", "a": number} for number in range(2)])
+    first, _, last = lines_of(tmp_path)
+    if "prev" in forged:
+        forged = {"prev": position.digest}
+    kept = json.dumps(json.loads(last) | forged).encode() + b"\n"
+    (tmp_path / "_journal/j.jsonl").write_bytes(first + kept)
+    with opened(tmp_path) as journal:
+        assert [] == journal.read_from(position)
+    assert ["commit", "torn"] == check(tmp_path)
+
+
 def test_position_beyond_the_end(tmp_path: Path) -> None:
     """An older copy of the journal was put back: nothing is cut."""
     filled(tmp_path, [[{}, {}]])
