@@ -111,6 +111,14 @@ def test_order_of_a_recovery(
         assert not linked or min(synced) < linked[0]
 
 
+def test_order_of_a_first_run(tmp_path: Path, calls: list[tuple[str, str]]) -> None:
+    """The new directory's name, the proof that it is an archive, and the name of that, before anything else."""
+    path = tmp_path / "new/archive"
+    made = run(path, calls, stream_of(1))
+    places = [path.parent.parent, path.parent, path / "hashfs.json", path]
+    assert [("fsync", str(each)) for each in places] == made[:4]
+
+
 @pytest.mark.parametrize("durability", ["fsync", "syncfs"])
 def test_order(
     tmp_path: Path, calls: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, durability: str
