@@ -101,7 +101,7 @@ def test_plain_text_before_the_answer(
         case.restart(mailbox.expected)
 
 
-PROMISES = ["LOGINDISABLED", "LOGINDISABLED AUTH=XOAUTH2", "X-GM-EXT-1", "UTF8=ONLY"]
+PROMISES = ["LOGINDISABLED", "LOGINDISABLED AUTH=XOAUTH2"]
 
 
 @pytest.mark.parametrize("promise", PROMISES)
