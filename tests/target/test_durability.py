@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from target_hashfs import sync
+from target_hashfs.root import open_root
 from target_hashfs.target import TargetHashFS
 from tests.disks import kind
 from tests.target import contents
 from tests.target.contents import tree
 from tests.target.lines import Json, encoded, stream_of
+from tests.target.running import a_target
 
 
 @pytest.fixture
@@ -112,11 +114,14 @@ def test_order_of_a_recovery(
 
 
 def test_order_of_a_first_run(tmp_path: Path, calls: list[tuple[str, str]]) -> None:
-    """The new directory's name, the proof that it is an archive, and the name of that, before anything else."""
+    """The names of new directories, the proof that they are an archive, and the name of that: all as it is opened."""
     path = tmp_path / "new/archive"
-    made = run(path, calls, stream_of(1))
+    with a_target(path) as target:
+        root = open_root(target.settings, [])
+        assert root is not None
+        root.close()
     places = [path.parent.parent, path.parent, path / "hashfs.json", path]
-    assert [("fsync", str(each)) for each in places] == made[:4]
+    assert [("fsync", str(each)) for each in places] == calls
 
 
 @pytest.mark.parametrize("durability", ["fsync", "syncfs"])
