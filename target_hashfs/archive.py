@@ -100,7 +100,7 @@ class Archive:
         if self._root is not None and not self._config.dry_run:
             if self._config.lease:
                 self._leases = self._root.leases(self._run)
-                with explained("removing the locks of dead runs"):
+                with explained("removing the locks of dead runs"), self._root.locked():
                     self._leases.sweep()
             with explained("recovering what a dead run left"), self._root.locked():
                 self.tally.recovered += recover(self._root.store, self._run, self._clock)
@@ -119,8 +119,10 @@ class Archive:
         self._received()
 
     def _begin(self, account: str) -> None:
-        if self._leases is not None:
-            self._leases.take(account, self._clock())
+        if self._leases is not None and self._root is not None:
+            # Under the lock: who looks whether a lease is held holds it for a moment, and is no other run.
+            with explained(f"locking account {account}"), self._root.locked():
+                self._leases.take(account, self._clock())
         if self._root is not None and not self._config.dry_run:
             with explained(f"removing stale temporary files of account {account}"):
                 sweep_stale(self._root.store, account, self._clock())

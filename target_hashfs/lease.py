@@ -67,7 +67,10 @@ class Leases:
             os.rmdir(LOCKS, dir_fd=self._root)
 
     def sweep(self) -> None:
-        """Remove the files of leases that nobody holds any more: a run that was killed leaves its own."""
+        """Remove the files of leases that nobody holds any more: a run that was killed leaves its own.
+
+        Under the archive's lock, as `take`: to see whether a lease is held it is held for a moment.
+        """
         try:
             directory = _open_locks(self._root)
         except FileNotFoundError:

@@ -17,7 +17,7 @@ from target_hashfs.journal import now
 from target_hashfs.lease import Leases
 from tests.target.contents import events, everything
 from tests.target.lines import record_line, schema_line, state_line, stream_of
-from tests.target.running import archive
+from tests.target.running import archive, archive_here
 
 
 def begun(running: Any, path: Path, **config: Any) -> Any:
@@ -56,6 +56,26 @@ def test_locks_of_the_dead_are_removed(path: Path, tmp_path: Path, running: Any)
     (path / "_lock/notes.txt").unlink()
     assert 0 == archive(path, tmp_path, lines).code
     assert not (path / "_lock").exists()
+
+
+def test_taken_and_swept_in_turn(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the archive's lock: a run that looks for the locks of the dead is never taken for a holder."""
+    archive_here(path, stream_of(1))
+    made = []
+
+    def under_the_lock(name: str, real: Any) -> Any:
+        def call(*args: Any) -> None:
+            with (path / "hashfs.json").open() as marker, pytest.raises(BlockingIOError):
+                fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            made.append(name)
+            real(*args)
+
+        return call
+
+    for name in ("sweep", "take"):
+        monkeypatch.setattr(Leases, name, under_the_lock(name, getattr(Leases, name)))
+    assert 0 == archive_here(path, stream_of(2)).code
+    assert ["sweep", "take"] == made
 
 
 def test_other_accounts_are_free(path: Path, tmp_path: Path, running: Any) -> None:
