@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from singer_sdk.configuration._dict_config import parse_environment_config
 
 from target_hashfs.errors import ConfigError
 from target_hashfs.validation import Validator
@@ -68,6 +67,9 @@ def read_environment(properties: Mapping[str, Any], prefix: str) -> dict[str, An
     Raises:
         ConfigError: a variable holds no JSON where it should; the text names it, never its value.
     """
+    # Not above: the configuration is read without the SDK too, and this would load all of it (sdk.py).
+    from singer_sdk.configuration._dict_config import parse_environment_config  # noqa: PLC0415
+
     plain = {"type": "string"}
     is_json = [key for key, each in properties.items() if not {"string", "boolean"} & {*_types(each)}]
     found = parse_environment_config({"properties": {**properties, **dict.fromkeys(is_json, plain)}}, prefix)

@@ -66,7 +66,7 @@ class Journal:
         self._descriptor, created = store.open_file(self._path)
         if created:
             store.fsync_directories({JOURNALS})
-        # Whoever wrote the last lines may have failed to make them durable, and they would be in no STATE.
+        # Whoever wrote the last lines may have failed to make them durable: memory shows them all the same.
         sync.drop_cache(self._descriptor)
         self.position = START
 
